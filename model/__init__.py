@@ -1,0 +1,1 @@
+"""The network, its prompt, its checkpoint, its training. Knows no sessions and no sockets."""
