@@ -1,0 +1,80 @@
+"""Which samples a chunk of live audio encodes, and which embeddings it hands on.
+
+The encoder is bidirectional: what it says about the newest frames is wrong until it has heard what
+follows. So a token is *settled* once 320 ms behind it have been heard; it is then encoded once, with
+capped left context at its true position, and never changes. The tail, *unsettled*, is encoded when
+somebody asks. All of it is arithmetic on counts within one piece of 25 s; knows no samples, no clocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model.config import FRAMES_PER_TOKEN, HOP, PIECE_SAMPLES, audio_tokens, frames
+
+STEP = 5  # tokens a chunk: 400 ms
+LOOK_AHEAD = 4  # tokens: 320 ms
+LEFT = 50  # tokens of left context at most: 4 s
+REACH = 200  # samples that a mel frame reaches beyond its centre
+
+
+@dataclass(frozen=True)
+class Window:
+    """Mel frames [first, end) of a piece to encode; of them come the tokens [start, stop) of the piece.
+
+    `real` of the frames are audio, the others are the padding at the end of a piece.
+    """
+
+    first: int
+    end: int
+    real: int
+    start: int
+    stop: int
+
+    @property
+    def keep(self) -> slice:
+        """The tokens to keep, counted from the window's own first token."""
+        base = self.first // FRAMES_PER_TOKEN
+        return slice(self.start - base, self.stop - base)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows' sizes in tokens of 80 ms."""
+
+    step: int = STEP
+    look_ahead: int = LOOK_AHEAD
+    left: int = LEFT
+
+    def settled(self, start: int, samples: int) -> Window | None:
+        """The next chunk from token `start` on, or None as long as too little of it is settled.
+
+        `samples` of the piece were heard. A full piece settles whole: nothing of it is to come.
+        """
+        if samples >= PIECE_SAMPLES and start + self.step >= audio_tokens(PIECE_SAMPLES):
+            return self.tail(start, PIECE_SAMPLES)
+        stop = start + self.step
+        end = (stop + self.look_ahead) * FRAMES_PER_TOKEN
+        if samples >= PIECE_SAMPLES:
+            end = min(end, frames(PIECE_SAMPLES))
+        elif samples < self.samples_needed(start):
+            return None
+        first = self._first(start)
+        return Window(first, end, end - first, start, stop)
+
+    def samples_needed(self, start: int) -> int:
+        """Samples of the piece that must have been heard before the chunk from token `start` is settled."""
+        last = (start + self.step + self.look_ahead) * FRAMES_PER_TOKEN - 1
+        return min(last * HOP + REACH, PIECE_SAMPLES)
+
+    def tail(self, start: int, samples: int) -> Window | None:
+        """What is heard from token `start` on, as the end of its piece; None where that is no token."""
+        stop = audio_tokens(samples)
+        if stop <= start:
+            return None
+        first = self._first(start)
+        real = frames(samples)
+        return Window(first, real + 2, real - first, start, stop)
+
+    def _first(self, start: int) -> int:
+        return max(0, start - self.left) * FRAMES_PER_TOKEN
