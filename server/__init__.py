@@ -1,0 +1,1 @@
+"""The Realtime API over WebSocket, limits, metrics and the command line."""

@@ -1,0 +1,1 @@
+"""One live conversation: audio in, thoughts and replies out. Knows no wire format."""

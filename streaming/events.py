@@ -1,0 +1,233 @@
+"""What a session tells its client, what a client may set, and what can go wrong.
+
+Plain frozen values between `streaming.session` and whatever transport is in front of it. Times are
+milliseconds on the session's own audio clock unless a name says otherwise. Knows no wire format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+# --- what a client may set ---
+
+
+@dataclass(frozen=True)
+class ServerVad:
+    """Turn detection by voice activity."""
+
+    threshold: float = 0.5  # speech probability from which speech begins
+    prefix_padding_ms: int = 300  # audio before the detected start that belongs to the turn
+    silence_duration_ms: int = 500  # silence that ends the turn
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    instructions: str = ""
+    turn_detection: ServerVad | None = field(default_factory=ServerVad)  # None: the client commits
+    thinking: bool = True
+    transcribe: bool = False  # write down what the user said
+    max_output_tokens: int | None = None  # reasoning and reply together; None: as the engine allows
+
+
+@dataclass(frozen=True)
+class ResponseRequest:
+    """One reply asked for; None: as the session says."""
+
+    instructions: str | None = None
+    thinking: bool | None = None
+    max_output_tokens: int | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+# --- what a session tells ---
+
+Role = Literal["system", "user", "assistant"]
+Status = Literal["completed", "cancelled", "incomplete", "failed"]
+Reason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "engine_failed"]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One entry of the conversation. `text` of a spoken turn is its transcript, None while unknown."""
+
+    id: str
+    role: Role
+    spoken: bool = False
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one reply. `text` counts every input token that is no audio."""
+
+    audio: int = 0
+    text: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    reply: int = 0
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Milliseconds of wall clock, counted from the arrival of the last voiced sample; None: did not happen.
+
+    `turn_ended`: the turn was declared over (the silence that it takes included). A reply that no
+    speech preceded counts from the moment it was asked for.
+    """
+
+    turn_ended: float | None = None
+    first_thinking: float | None = None
+    first_reply: float | None = None
+    done: float | None = None
+
+
+@dataclass(frozen=True)
+class SpeechStarted:
+    item_id: str  # of the turn to come
+    at_ms: int  # begin of the turn's audio, the padding included
+
+
+@dataclass(frozen=True)
+class SpeechStopped:
+    item_id: str
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Committed:
+    item_id: str
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True)
+class Cleared:
+    pass
+
+
+@dataclass(frozen=True)
+class ItemAdded:
+    item: Item
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True)
+class TranscriptDelta:
+    item_id: str
+    delta: str
+
+
+@dataclass(frozen=True)
+class TranscriptDone:
+    item_id: str
+    text: str
+    seconds: float  # of audio transcribed
+
+
+@dataclass(frozen=True)
+class TranscriptFailed:
+    item_id: str
+    message: str
+
+
+@dataclass(frozen=True)
+class ResponseStarted:
+    response_id: str
+    item_id: str  # of the reply to come
+    previous_item_id: str | None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class ThinkingDelta:
+    response_id: str
+    item_id: str
+    delta: str
+
+
+@dataclass(frozen=True)
+class ThinkingDone:
+    """The chain has ended. Told once a reply that thought at all, before its first ReplyDelta."""
+
+    response_id: str
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplyDelta:
+    response_id: str
+    item_id: str
+    delta: str
+
+
+@dataclass(frozen=True)
+class ResponseDone:
+    """The terminal event of every reply, whatever happened to it. `text` is what was sent of it."""
+
+    response_id: str
+    item_id: str
+    status: Status
+    text: str
+    thinking: str
+    usage: Usage
+    timings: Timings
+    reason: Reason | None = None
+    message: str | None = None  # for a failed one: one line that says why
+    metadata: Mapping[str, str] | None = None
+
+
+Event = (
+    SpeechStarted
+    | SpeechStopped
+    | Committed
+    | Cleared
+    | ItemAdded
+    | TranscriptDelta
+    | TranscriptDone
+    | TranscriptFailed
+    | ResponseStarted
+    | ThinkingDelta
+    | ThinkingDone
+    | ReplyDelta
+    | ResponseDone
+)
+
+# --- what can go wrong, named by what the caller can do ---
+
+
+class SessionError(Exception):
+    """Something a client asked for was refused; the session goes on. `code` is for programs."""
+
+    code = "session_error"
+
+
+class BadAudio(SessionError):
+    code = "invalid_audio"
+
+
+class EmptyBuffer(SessionError):
+    code = "input_audio_buffer_commit_empty"
+
+
+class ResponseActive(SessionError):
+    code = "conversation_already_has_active_response"
+
+
+class NoActiveResponse(SessionError):
+    code = "response_cancel_not_active"
+
+
+class BadItem(SessionError):
+    code = "invalid_item"
+
+
+class SessionFull(Exception):
+    """No room for one more session; try later or elsewhere."""
+
+
+class EngineUnavailable(Exception):
+    """The engine is not running; try later."""
