@@ -39,13 +39,17 @@ def resolve(name: str) -> Path:
     if folder.is_dir():
         return folder
     if folder.exists() or name.startswith((".", "/", "~")) or name.count("/") != 1:
-        raise CheckpointError(f"{name}: no such folder (expected nano, a folder, or a Hugging Face id like org/name)")
+        raise CheckpointError(
+            f"{name}: no such folder (expected nano, a folder, or a Hugging Face id like org/name)"
+        )
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(name))
     except Exception as error:  # the hub raises a dozen kinds, from DNS to 404
-        raise CheckpointError(f"{name}: not a folder, and not to be had from the Hugging Face Hub ({error})") from error
+        raise CheckpointError(
+            f"{name}: not a folder, and not to be had from the Hugging Face Hub ({error})"
+        ) from error
 
 
 def read_config(folder: Path) -> StepAudio2Config:
@@ -97,7 +101,9 @@ def check(folder: Path) -> StepAudio2Config:
                 for key in (k for k in wanted if files[k] == name):
                     shape = tuple(file.get_slice(key).get_shape())
                     if shape != wanted[key]:
-                        raise CheckpointError(f"{folder}: {key} is {shape}, the configuration says {wanted[key]}")
+                        raise CheckpointError(
+                            f"{folder}: {key} is {shape}, the configuration says {wanted[key]}"
+                        )
         except SafetensorError as error:
             raise CheckpointError(f"{folder / name}: damaged or incomplete ({error})") from error
     return config

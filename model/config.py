@@ -95,14 +95,18 @@ class StepAudio2Config:
             text_raw.setdefault("tie_word_embeddings", raw["tie_word_embeddings"])
         text = _read(TextConfig, text_raw, "text_config")
         audio = _read(AudioConfig, {"llm_dim": text.hidden_size, **audio_raw}, "audio_encoder_config")
-        config = cls(text, audio, raw.get("eos_token_id", text_raw.get("eos_token_id")), raw.get("pad_token_id"))
+        config = cls(
+            text, audio, raw.get("eos_token_id", text_raw.get("eos_token_id")), raw.get("pad_token_id")
+        )
         config._check()
         return config
 
     def _check(self) -> None:
         text, audio = self.text, self.audio
         if audio.llm_dim != text.hidden_size:
-            raise ConfigError(f"the adaptor gives {audio.llm_dim} features, the decoder takes {text.hidden_size}")
+            raise ConfigError(
+                f"the adaptor gives {audio.llm_dim} features, the decoder takes {text.hidden_size}"
+            )
         if text.hidden_size % text.num_attention_heads or text.num_attention_heads % text.num_key_value_heads:
             raise ConfigError("hidden_size, num_attention_heads and num_key_value_heads do not divide")
         if audio.n_audio_state % audio.n_audio_head:

@@ -56,7 +56,7 @@ def _window() -> torch.Tensor:
 def _log_power(framed: torch.Tensor, n_mels: int) -> torch.Tensor:
     """Frames [T, 400] to log10 mel power [n_mels, T], before the floor."""
     power = torch.fft.rfft(framed * _window(), dim=-1).abs().square()
-    return (mel_filters(n_mels) @ power.T).clamp(min=FLOOR).log10()
+    return torch.matmul(mel_filters(n_mels), power.T).clamp(min=FLOOR).log10()
 
 
 def normalise(log_power: torch.Tensor, loudest: float) -> torch.Tensor:

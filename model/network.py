@@ -27,7 +27,9 @@ class _AudioAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        q, k, v = (p(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in (self.query, self.key, self.value))
+        q, k, v = (
+            p(x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in (self.query, self.key, self.value)
+        )
         # q and k each scaled by d^-0.25 in the reference: d^-0.5 on their product.
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return self.out(mixed.transpose(1, 2).flatten(-2))
@@ -56,7 +58,9 @@ class AudioEncoder(nn.Module):
         self.conv1 = nn.Conv1d(config.n_mels, width, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(width, width, kernel_size=3, stride=2, padding=1)
         self.positional_embedding = nn.Embedding(config.n_audio_ctx, width)
-        self.blocks = nn.ModuleList(_AudioBlock(width, config.n_audio_head) for _ in range(config.n_audio_layer))
+        self.blocks = nn.ModuleList(
+            _AudioBlock(width, config.n_audio_head) for _ in range(config.n_audio_layer)
+        )
         self.after_norm = nn.LayerNorm(width)
 
     def forward(self, mel: Tensor, real: int | None = None, first: int = 0) -> Tensor:
@@ -82,11 +86,11 @@ class AudioEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, bias)
         x = F.avg_pool1d(x.transpose(1, 2), kernel_size=2, stride=2).transpose(1, 2)
-        return self.after_norm(x)  # type: ignore[no-any-return]
+        return self.after_norm(x)
 
 
 class AudioAdaptor(nn.Module):
-    """Hidden states at 25 Hz [B, P, n_audio_state] to decoder embeddings at 12.5 Hz [B, (P + 1) // 2, llm_dim]."""
+    """Hidden states [B, P, n_audio_state] at 25 Hz to embeddings [B, (P + 1) // 2, llm_dim] at 12.5 Hz."""
 
     def __init__(self, config: AudioConfig) -> None:
         super().__init__()
@@ -97,7 +101,7 @@ class AudioAdaptor(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.conv(x.transpose(1, 2))).transpose(1, 2)
-        return self.linear2(F.relu(self.linear1(x)))  # type: ignore[no-any-return]
+        return self.linear2(F.relu(self.linear1(x)))
 
 
 class RMSNorm(nn.Module):
@@ -120,7 +124,9 @@ class _SelfAttention(nn.Module):
         self.v_proj = nn.Linear(width, self.kv_heads * head)
         self.o_proj = nn.Linear(self.heads * head, width, bias=False)
 
-    def forward(self, x: Tensor, rotary: Tensor, bias: Tensor | None, past: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(
+        self, x: Tensor, rotary: Tensor, bias: Tensor | None, past: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
         q = self.q_proj(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (self.kv_heads, -1)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (self.kv_heads, -1)).transpose(1, 2)
@@ -131,11 +137,11 @@ class _SelfAttention(nn.Module):
         mixed = F.scaled_dot_product_attention(
             q, k, v, attn_mask=bias, is_causal=bias is None and q.shape[2] > 1, enable_gqa=True
         )
-        return self.o_proj(mixed.transpose(1, 2).flatten(-2))  # type: ignore[no-any-return]
+        return self.o_proj(mixed.transpose(1, 2).flatten(-2))
 
 
 def rotate(x: Tensor, rotary: Tensor) -> Tensor:
-    """Rotary position embedding, NeoX style. x: [B, heads, T, d]; rotary: cos and sin [2, B or 1, 1, T, d/2]."""
+    """Rotary positions, NeoX style. x: [B, heads, T, d]; rotary: cos and sin [2, B or 1, 1, T, d/2]."""
     low, high = x.chunk(2, dim=-1)
     cos, sin = rotary
     return torch.cat([low * cos - high * sin, high * cos + low * sin], dim=-1)
@@ -149,7 +155,7 @@ class _MLP(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))  # type: ignore[no-any-return]
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class _Layer(nn.Module):
@@ -160,7 +166,9 @@ class _Layer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
-    def forward(self, x: Tensor, rotary: Tensor, bias: Tensor | None, past: tuple[Tensor, Tensor] | None) -> Tensor:
+    def forward(
+        self, x: Tensor, rotary: Tensor, bias: Tensor | None, past: tuple[Tensor, Tensor] | None
+    ) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), rotary, bias, past)
         return x + self.mlp(self.post_attention_layernorm(x))
 
@@ -199,10 +207,10 @@ class Qwen2(nn.Module):
             x = layer(x, rotary, bias, cache[i] if cache else None)
             if cache is not None:
                 filled.append(layer.self_attn.cached)  # type: ignore[union-attr,arg-type]
-            layer.self_attn.cached = None  # type: ignore[union-attr,assignment]
+            layer.self_attn.cached = None  # type: ignore[union-attr]
         if cache is not None:
             cache[:] = filled
-        return self.norm(x)  # type: ignore[no-any-return]
+        return self.norm(x)
 
 
 class StepAudio2(nn.Module):
@@ -235,7 +243,7 @@ class StepAudio2(nn.Module):
         """
         weight = self.encoder.conv1.weight
         hidden = self.encoder(mel[None].to(weight), real=real, first=first)
-        return self.adapter(hidden)[0, tokens]  # type: ignore[no-any-return]
+        return self.adapter(hidden)[0, tokens]
 
     def embed(self, token_ids: Tensor, audio: Tensor, audio_token_id: int) -> Tensor:
         """Token ids [T] to embeddings [T, hidden], with audio [n, hidden] at the n audio tokens."""
@@ -247,7 +255,7 @@ class StepAudio2(nn.Module):
 
     @torch.inference_mode()
     def greedy(self, embeddings: Tensor, limit: int, stop: set[int]) -> list[int]:
-        """The likeliest continuation of one prompt [T, hidden]: at most `limit` token ids, the stop left out."""
+        """The likeliest continuation of one prompt [T, hidden]: up to `limit` ids, the stop left out."""
         cache: Cache = []
         found: list[int] = []
         x = embeddings[None]
