@@ -1,0 +1,89 @@
+"""One spoken turn: samples in, context out, while it is being spoken.
+
+Settled audio leaves in chunks of 400 ms, encoded once; the unsettled tail is added when the turn ends,
+or whenever somebody wants to know what has been heard so far. A turn longer than 25 s becomes several
+pieces, as in training. Knows no voice detection, no engine and no clock.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import PIECE_SAMPLES
+from model.features import LogMelStream, normalise
+from model.prompt import Prompt
+from model.windows import Window, Windows
+from streaming.context import Audio, Context
+
+Samples = NDArray[np.float32]
+
+
+class Ear:
+    """`key` names the turn for the engine's prefix cache and must be unique to this audio."""
+
+    def __init__(self, key: str, prompt: Prompt, n_mels: int, windows: Windows) -> None:
+        self._key = key
+        self._prompt = prompt
+        self._n_mels = n_mels
+        self._windows = windows
+        self._heard: list[Samples] = []
+        self._piece = -1
+        self._head = Context()
+        self._open_piece()
+
+    def _open_piece(self) -> None:
+        self._piece += 1
+        self._mel = LogMelStream(self._n_mels)
+        self._samples = 0  # of this piece
+        self._settled = 0  # tokens of this piece
+        self._head += Context.of([self._prompt.audio_start])  # goes out with the next chunk
+
+    @property
+    def samples(self) -> NDArray[np.int16]:
+        """Everything heard, for the conversation."""
+        whole = np.concatenate([np.empty(0, np.float32), *self._heard])
+        return np.clip(np.rint(whole * 32768.0), -32768, 32767).astype(np.int16)
+
+    @property
+    def seconds(self) -> float:
+        return sum(block.size for block in self._heard) / 16_000
+
+    def hear(self, samples: Samples) -> Context:
+        """Take float32 samples [N] at 16 kHz; returns what has become settled, maybe nothing."""
+        self._heard.append(samples)
+        out = Context()
+        while samples.size:
+            if self._samples == PIECE_SAMPLES:
+                self._head += Context.of([self._prompt.audio_end])
+                self._open_piece()
+            block, samples = np.split(samples, [PIECE_SAMPLES - self._samples])
+            self._mel.append(block)
+            self._samples += block.size
+            while window := self._windows.settled(self._settled, self._samples):
+                out += self._head + self._encode(window, self._mel, str(window.start))
+                self._head = Context()
+                self._settled = window.stop
+        return out
+
+    def end(self) -> Context:
+        """What is missing behind the settled part if the turn ended here. Changes nothing."""
+        out = self._head
+        window = self._windows.tail(self._settled, self._samples)
+        if window:
+            out += self._encode(window, self._mel.ended(), f"{window.start}/{self._samples}")
+        return out + Context.of([self._prompt.audio_end])
+
+    def _encode(self, window: Window, mel: LogMelStream, name: str) -> Context:
+        frames = normalise(mel.log_power[:, window.first : window.end], mel.loudest).half()
+        tokens = window.stop - window.start
+        part = Audio(f"{self._key}:{self._piece}:{name}", 0, tokens, (frames, window))
+        return Context(tuple(self._prompt.patches(tokens)), (part,))
+
+
+def whole(key: str, samples: NDArray[np.int16], prompt: Prompt, n_mels: int) -> Context:
+    """A past turn, encoded offline: each piece of 25 s in one go, between its own audio_start and audio_end."""
+    offline = Windows(step=PIECE_SAMPLES, look_ahead=0, left=0)  # nothing settles before its piece ends
+    ear = Ear(key, prompt, n_mels, offline)
+    settled = ear.hear(samples.astype(np.float32) / 32768.0)
+    return settled + ear.end()

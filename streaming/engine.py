@@ -1,0 +1,246 @@
+"""vLLM's AsyncLLM behind our own small interface; the only importer of vllm here.
+
+`listen` is the resumable request that a listener lives on, `generate` an ordinary one, for speakers.
+Both abort their request when their consumer goes away. Knows no turns, no audio and no conversation.
+vLLM's facts and traps that this rests on: streaming input needs DELTA outputs, `max_tokens` of at
+least 1 (the token is discarded), and stop token ids, never stop strings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from model import checkpoint
+from model.config import StepAudio2Config
+from model.prompt import Prompt
+from streaming.context import Context
+from streaming.events import EngineUnavailable, SessionFull
+
+BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
+KV_GIB = "1"  # of the CPU's memory for the KV cache, unless VLLM_CPU_KVCACHE_SPACE says otherwise
+
+
+class EngineStartError(RuntimeError):
+    """The engine did not come up; one line that says why."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    max_tokens: int
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of one request's output. `prompt_tokens` and `cached_tokens` are the engine's own counts."""
+
+    text: str
+    tokens: int
+    prompt_tokens: int
+    cached_tokens: int
+    finish: str | None = None  # "stop" or "length" on the last one
+
+
+class Engine(Protocol):
+    """What the live conversation needs of an engine."""
+
+    prompt: Prompt
+    n_mels: int
+    max_tokens: int  # of context and output together, one request
+    block: int  # tokens a KV block
+    temperature: float  # that the checkpoint's authors recommend
+
+    def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[None, None]:
+        """One resumable request. Yields once an append, when its tokens are in the KV cache. Parks between
+        appends and keeps its blocks; ends and frees them when `appends` ends or the consumer goes away.
+        Raises EngineUnavailable."""
+        ...
+
+    def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        """One ordinary request. Raises EngineUnavailable."""
+        ...
+
+
+class VllmEngine:
+    """Stock vLLM in a process of its own."""
+
+    def __init__(self, llm: Any, config: StepAudio2Config, prompt: Prompt, temperature: float, name: str) -> None:
+        self._llm = llm
+        self._stats = llm.logger_manager
+        self.name = name
+        self.prompt = prompt
+        self.temperature = temperature
+        self.n_mels = config.audio.n_mels
+        self.max_tokens = int(llm.model_config.max_model_len)
+        self.block = int(llm.vllm_config.cache_config.block_size)
+        self.kv_tokens = int(llm.vllm_config.cache_config.num_gpu_blocks) * self.block
+        self._reserved = 0
+
+    @classmethod
+    async def start(cls, folder: Path, vllm_args: Sequence[str] = ()) -> VllmEngine:
+        """Bring the engine up on a checkpoint, in 20 to 35 s. `vllm_args` go to vLLM's own parser.
+
+        Raises CheckpointError for what is no complete checkpoint, before anything is started, and
+        EngineStartError when vLLM refuses.
+        """
+        config = checkpoint.check(folder)
+        prompt = _prompt(folder)
+        try:
+            llm = await asyncio.to_thread(_create, folder, list(vllm_args))
+        except (Exception, SystemExit) as error:
+            raise EngineStartError(_one_line(error)) from error
+        return cls(llm, config, prompt, _temperature(folder), folder.name)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._llm.shutdown)
+
+    @property
+    def alive(self) -> bool:
+        return not self._llm.errored
+
+    def running(self) -> int:
+        """Requests that the engine has not finished, parked listeners included."""
+        return int(self._llm.output_processor.get_num_unfinished_requests())
+
+    async def idle(self) -> bool:
+        """True when the engine core itself holds no KV block for any request (this empties its prefix cache)."""
+        return bool(await self._llm.reset_prefix_cache())
+
+    def kv_usage(self) -> float:
+        """Share of the KV cache in use, 0 to 1, as of the engine's last step."""
+        return self._stats.kv_usage
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """A place for one conversation, counted in KV tokens, for as long as the block lasts.
+
+        Waiting streaming requests can deadlock a full cache (vLLM #49439), so that what every session may
+        come to hold is set aside when it begins. Raises SessionFull or EngineUnavailable.
+        """
+        if not self.alive:
+            raise EngineUnavailable("the engine is not running")
+        if self._reserved + self.max_tokens > self.kv_tokens:
+            places = self.kv_tokens // self.max_tokens
+            raise SessionFull(f"all {places} places are taken ({self.kv_tokens} KV tokens, {self.max_tokens} a session)")
+        self._reserved += self.max_tokens
+        try:
+            yield
+        finally:
+            self._reserved -= self.max_tokens
+
+    async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[None, None]:
+        from vllm import SamplingParams
+        from vllm.engine.protocol import StreamingInput
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(max_tokens=1, temperature=0.0, detokenize=False, output_kind=RequestOutputKind.DELTA)
+
+        async def inputs() -> AsyncGenerator[StreamingInput, None]:
+            async with aclosing(appends):
+                async for context in appends:
+                    yield StreamingInput(self._input(context), params)
+
+        async for _ in self._request(inputs(), params):
+            yield
+
+    async def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(
+            max_tokens=sampling.max_tokens,
+            temperature=sampling.temperature,
+            stop_token_ids=[self.prompt.eot],
+            output_kind=RequestOutputKind.DELTA,
+        )
+        async for output in self._request(self._input(context), params):
+            part = output.outputs[0]
+            yield Delta(
+                part.text, len(part.token_ids), len(context), output.num_cached_tokens or 0, part.finish_reason
+            )
+
+    async def _request(self, prompt: Any, params: Any) -> AsyncIterator[Any]:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            async with aclosing(self._llm.generate(prompt, params, uuid.uuid4().hex)) as outputs:
+                async for output in outputs:
+                    yield output
+        except EngineDeadError as error:
+            raise EngineUnavailable("the engine has died") from error
+
+    def _input(self, context: Context) -> Any:
+        from model.vllm_plugin import AudioItem, audio_prompt
+
+        items = [AudioItem(a.key, a.offset, a.tokens, *(a.data or (None, None))) for a in context.audio]
+        return audio_prompt(list(context.ids), items)
+
+
+def _create(folder: Path, vllm_args: list[str]) -> Any:
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", KV_GIB)
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.platforms import current_platform
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+    from vllm.v1.engine.async_llm import AsyncLLM
+    from vllm.v1.metrics.loggers import StatLoggerBase
+
+    class Stats(StatLoggerBase):
+        """The newest of the scheduler's own figures."""
+
+        kv_usage = 0.0
+
+        def __init__(self, vllm_config: Any = None, engine_index: int = 0) -> None:
+            pass
+
+        def record(self, scheduler_stats: Any, *_: Any, **__: Any) -> None:
+            if scheduler_stats is not None:
+                Stats.kv_usage = scheduler_stats.kv_cache_usage
+
+        def log_engine_initialized(self) -> None:
+            pass
+
+    parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
+    defaults = ["--model", str(folder), "--block-size", str(BLOCK)]
+    if current_platform.is_cpu():  # fp32 is faster than bf16 there, and compiling takes minutes
+        defaults += ["--dtype", "float32", "--enforce-eager"]
+    args = AsyncEngineArgs.from_cli_args(parser.parse_args([*defaults, *vllm_args]))
+    llm = AsyncLLM.from_engine_args(args, stat_loggers=[Stats])
+    llm.soundmind_stats = Stats
+    return llm
+
+
+def _prompt(folder: Path) -> Prompt:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+
+    def encode(text: str) -> list[int]:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    return Prompt.of(encode, tokenizer.get_vocab())
+
+
+def _temperature(folder: Path) -> float:
+    """The authors' own sampling temperature, from generation_config.json; 0.7 where none is named."""
+    path = folder / "generation_config.json"
+    return float(json.loads(path.read_text()).get("temperature", 0.7)) if path.exists() else 0.7
+
+
+def _one_line(error: BaseException) -> str:
+    """The root of a chain of start-up errors, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:400]

@@ -1,0 +1,68 @@
+"""The persistent engine session of one conversation: audio and heard text go in, in order.
+
+It has two contexts. The logical one is what has been appended, at once; the engine's own follows it,
+one append at a time: whatever comes while an append runs goes out merged with the next. A speaker forks
+the logical context and repeats its tokens, so that the engine finds the listener's blocks in its prefix
+cache. It can never be rolled back; what does not belong in it must not be appended.
+Knows no turns, no microphone and no wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from streaming.context import Context
+from streaming.engine import Engine
+
+
+class Listener:
+    """One resumable request. `run` must run for it to have any effect; cancelling `run` frees it."""
+
+    def __init__(self, engine: Engine, appended: Callable[[], None] = lambda: None) -> None:
+        self._engine = engine
+        self._appended = appended  # told after each append, for metrics
+        self._context = Context()
+        self._sent = 0
+        self._in_cache = 0
+        self._wanted = 0  # how much of the context is to be in the engine
+        self._wake = asyncio.Event()
+
+    @property
+    def context(self) -> Context:
+        """Everything appended. Audio that the engine holds comes without its data."""
+        return self._context
+
+    @property
+    def in_cache(self) -> int:
+        """Tokens that the engine has confirmed."""
+        return self._in_cache
+
+    def append(self, part: Context, *, later: bool = False) -> None:
+        """Add to the context; with `later` the engine gets it together with the next append."""
+        self._context += part
+        if not later:
+            self._wanted = len(self._context)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Hold the engine's request open. Raises EngineUnavailable."""
+        async with aclosing(self._engine.listen(self._appends())) as confirmations:
+            async for _ in confirmations:
+                self._in_cache = self._sent
+                # Only whole blocks are found again, and vLLM always computes the last tokens of a prompt
+                # anew; data left out of a part that is not found would kill the engine. One block to spare.
+                whole = (self._in_cache // self._engine.block - 1) * self._engine.block
+                self._context = self._context.without_data(whole)
+                self._appended()
+                self._wake.set()
+
+    async def _appends(self) -> AsyncGenerator[Context, None]:
+        while True:
+            while self._sent == self._wanted or self._in_cache < self._sent:
+                self._wake.clear()
+                await self._wake.wait()
+            part = self._context[self._sent : self._wanted]
+            self._sent = self._wanted
+            yield part
