@@ -8,7 +8,7 @@ Knows no tokens, no engine and no wire.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,12 @@ class Conversation:
         before = self.last_id
         self._entries.append(entry)
         return before
+
+    def heard(self, item_id: str, text: str) -> None:
+        """Note the transcript of a spoken turn."""
+        for entry in self._entries:
+            if entry.item.id == item_id:
+                entry.item = replace(entry.item, text=text)
 
     def kept(self) -> list[Entry]:
         """The turns that belong in the engine's context."""

@@ -22,7 +22,7 @@ from model import checkpoint
 from model.config import StepAudio2Config
 from model.prompt import Prompt
 from streaming.context import Context
-from streaming.events import EngineUnavailable, SessionFull
+from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
 KV_GIB = "1"  # of the CPU's memory for the KV cache, unless VLLM_CPU_KVCACHE_SPACE says otherwise
@@ -65,16 +65,19 @@ class Engine(Protocol):
         ...
 
     def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
-        """One ordinary request. Raises EngineUnavailable."""
+        """One ordinary request. Raises EngineUnavailable; Forgotten when audio came without the data that it
+        needs; Refused."""
         ...
 
 
 class VllmEngine:
     """Stock vLLM in a process of its own."""
 
-    def __init__(self, llm: Any, config: StepAudio2Config, prompt: Prompt, temperature: float, name: str) -> None:
+    def __init__(
+        self, llm: Any, stats: Any, config: StepAudio2Config, prompt: Prompt, temperature: float, name: str
+    ) -> None:
         self._llm = llm
-        self._stats = llm.logger_manager
+        self._stats = stats
         self.name = name
         self.prompt = prompt
         self.temperature = temperature
@@ -94,10 +97,10 @@ class VllmEngine:
         config = checkpoint.check(folder)
         prompt = _prompt(folder)
         try:
-            llm = await asyncio.to_thread(_create, folder, list(vllm_args))
+            llm, stats = await asyncio.to_thread(_create, folder, list(vllm_args))
         except (Exception, SystemExit) as error:
             raise EngineStartError(_one_line(error)) from error
-        return cls(llm, config, prompt, _temperature(folder), folder.name)
+        return cls(llm, stats, config, prompt, _temperature(folder), folder.name)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._llm.shutdown)
@@ -116,7 +119,7 @@ class VllmEngine:
 
     def kv_usage(self) -> float:
         """Share of the KV cache in use, 0 to 1, as of the engine's last step."""
-        return self._stats.kv_usage
+        return float(self._stats.kv_usage)
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -129,7 +132,9 @@ class VllmEngine:
             raise EngineUnavailable("the engine is not running")
         if self._reserved + self.max_tokens > self.kv_tokens:
             places = self.kv_tokens // self.max_tokens
-            raise SessionFull(f"all {places} places are taken ({self.kv_tokens} KV tokens, {self.max_tokens} a session)")
+            raise SessionFull(
+                f"all {places} places are taken ({self.kv_tokens} KV tokens, {self.max_tokens} a session)"
+            )
         self._reserved += self.max_tokens
         try:
             yield
@@ -141,7 +146,9 @@ class VllmEngine:
         from vllm.engine.protocol import StreamingInput
         from vllm.sampling_params import RequestOutputKind
 
-        params = SamplingParams(max_tokens=1, temperature=0.0, detokenize=False, output_kind=RequestOutputKind.DELTA)
+        params = SamplingParams(
+            max_tokens=1, temperature=0.0, detokenize=False, output_kind=RequestOutputKind.DELTA
+        )
 
         async def inputs() -> AsyncGenerator[StreamingInput, None]:
             async with aclosing(appends):
@@ -163,11 +170,18 @@ class VllmEngine:
         )
         async for output in self._request(self._input(context), params):
             part = output.outputs[0]
+            if part.finish_reason == "error":  # audio without data that neither cache holds any more
+                raise Forgotten("the engine no longer holds the audio of this conversation")
             yield Delta(
-                part.text, len(part.token_ids), len(context), output.num_cached_tokens or 0, part.finish_reason
+                part.text,
+                len(part.token_ids),
+                len(context),
+                output.num_cached_tokens or 0,
+                part.finish_reason,
             )
 
     async def _request(self, prompt: Any, params: Any) -> AsyncIterator[Any]:
+        from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
@@ -176,15 +190,18 @@ class VllmEngine:
                     yield output
         except EngineDeadError as error:
             raise EngineUnavailable("the engine has died") from error
+        except VLLMClientError as error:
+            raise Refused(str(error)) from error
 
     def _input(self, context: Context) -> Any:
-        from model.vllm_plugin import AudioItem, audio_prompt
+        from model.vllm_inputs import AudioItem, audio_prompt
 
         items = [AudioItem(a.key, a.offset, a.tokens, *(a.data or (None, None))) for a in context.audio]
         return audio_prompt(list(context.ids), items)
 
 
-def _create(folder: Path, vllm_args: list[str]) -> Any:
+def _create(folder: Path, vllm_args: list[str]) -> tuple[Any, Any]:
+    """The engine, and the class that holds its newest figures. Blocks for as long as the engine takes to start."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", KV_GIB)
@@ -211,13 +228,13 @@ def _create(folder: Path, vllm_args: list[str]) -> Any:
             pass
 
     parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
-    defaults = ["--model", str(folder), "--block-size", str(BLOCK)]
+    defaults = ["--model", str(folder), "--block-size", str(BLOCK), "--skip-mm-profiling"]
+    # The engine keeps what it was sent, by key, up to this size: only then may a context leave data out safely.
+    defaults += ["--mm-processor-cache-gb", "0.5"]
     if current_platform.is_cpu():  # fp32 is faster than bf16 there, and compiling takes minutes
         defaults += ["--dtype", "float32", "--enforce-eager"]
     args = AsyncEngineArgs.from_cli_args(parser.parse_args([*defaults, *vllm_args]))
-    llm = AsyncLLM.from_engine_args(args, stat_loggers=[Stats])
-    llm.soundmind_stats = Stats
-    return llm
+    return AsyncLLM.from_engine_args(args, stat_loggers=[Stats]), Stats
 
 
 def _prompt(folder: Path) -> Prompt:

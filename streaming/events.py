@@ -225,6 +225,18 @@ class BadItem(SessionError):
     code = "invalid_item"
 
 
+class Refused(SessionError):
+    """The engine does not take this request, and says why."""
+
+    code = "engine_refused"
+
+
+class Forgotten(SessionError):
+    """The engine was told to use audio that it holds, and holds it no longer: send it again."""
+
+    code = "engine_forgot"
+
+
 class SessionFull(Exception):
     """No room for one more session; try later or elsewhere."""
 

@@ -26,7 +26,9 @@ class Told:
     finish: str | None  # "stop", "length" or None while it goes on
 
 
-async def speak(engine: Engine, context: Context, thinking: bool, max_tokens: int) -> AsyncGenerator[Told, None]:
+async def speak(
+    engine: Engine, context: Context, thinking: bool, max_tokens: int
+) -> AsyncGenerator[Told, None]:
     """Think and reply to a context that ends with the user's turn.
 
     Aborts its request when the consumer goes away. Raises EngineUnavailable.

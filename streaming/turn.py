@@ -54,7 +54,10 @@ TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (replying, Happened.REPLY_CANCELLED): (idle, (Do.ABORT_REPLY,)),
     (replying, Happened.REPLY_ENDED): (idle, ()),
     (overlap, Happened.SILENCE): (replying, (Do.CLOSE_TURN,)),
-    (overlap, Happened.QUESTION): (replying, (Do.ABORT_REPLY, Do.CLOSE_TURN, Do.START_REPLY)),  # the newer question counts
+    (overlap, Happened.QUESTION): (
+        replying,
+        (Do.ABORT_REPLY, Do.CLOSE_TURN, Do.START_REPLY),
+    ),  # the newer question counts
     (overlap, Happened.DISCARDED): (replying, (Do.DROP_TURN,)),
     (overlap, Happened.REPLY_CANCELLED): (hearing, (Do.ABORT_REPLY,)),
     (overlap, Happened.REPLY_ENDED): (hearing, ()),

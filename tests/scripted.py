@@ -1,0 +1,104 @@
+"""An engine with the real interface and a script instead of a network: for the fast tests.
+
+It keeps what it was given, counts its open requests, and waits where a test wants it to wait. It knows
+nothing that a test did not tell it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+
+from model.prompt import SPECIAL, Prompt
+from streaming.context import Context
+from streaming.engine import Delta, Sampling
+from streaming.events import EngineUnavailable, SessionFull
+
+REPLY = ("heard: one plus one\n", "1+1=2", "\n</think>\n", "1 plus 1 ", "is 2.")
+
+
+def prompt() -> Prompt:
+    """The template over bytes: ordinary text is its UTF-8, specials come behind."""
+    return Prompt.of(lambda text: list(text.encode()), {name: 256 + i for i, name in enumerate(SPECIAL)})
+
+
+class ScriptedEngine:
+    """`reply` makes the deltas of a request from its context and sampling."""
+
+    name = "scripted"
+    n_mels = 80
+    block = 32
+    temperature = 0.0
+    kv_tokens = 8192
+
+    def __init__(
+        self,
+        reply: Callable[[Context, Sampling], Sequence[str]] = lambda context, sampling: REPLY,
+        max_tokens: int = 2048,
+    ) -> None:
+        self.prompt = prompt()
+        self.max_tokens = max_tokens
+        self._reply = reply
+        self.appends: list[list[Context]] = []  # a listener: what it was given, one by one
+        self.requests: list[Context] = []
+        self.open = 0
+        self.alive = True
+        self.refusal: Exception | None = None  # raised by the next request
+        self.gate: asyncio.Event | None = None  # when set, every delta but a request's first waits for it
+        self._places = self.kv_tokens // max_tokens
+
+    async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[None, None]:
+        given: list[Context] = []
+        self.appends.append(given)
+        self.open += 1
+        try:
+            async with aclosing(appends):
+                async for context in appends:
+                    await asyncio.sleep(0)
+                    if not self.alive:
+                        raise EngineUnavailable("the engine has died")
+                    given.append(context)
+                    yield
+        finally:
+            self.open -= 1
+
+    async def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        self.requests.append(context)
+        self.open += 1
+        try:
+            if not self.alive:
+                raise EngineUnavailable("the engine has died")
+            if self.refusal:
+                refusal, self.refusal = self.refusal, None
+                raise refusal
+            parts = list(self._reply(context, sampling))
+            for i, text in enumerate(parts):
+                await asyncio.sleep(0)
+                if i and self.gate:
+                    await self.gate.wait()
+                finish = ("stop" if i < sampling.max_tokens else "length") if i + 1 == len(parts) else None
+                yield Delta(text, 1, len(context), len(context) // self.block * self.block, finish)
+        finally:
+            self.open -= 1
+
+    async def close(self) -> None:
+        self.alive = False
+
+    def running(self) -> int:
+        return self.open
+
+    def kv_usage(self) -> float:
+        return 0.25
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        if not self.alive:
+            raise EngineUnavailable("the engine is not running")
+        if not self._places:
+            raise SessionFull("all places are taken")
+        self._places -= 1
+        try:
+            yield
+        finally:
+            self._places += 1
