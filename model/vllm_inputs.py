@@ -89,7 +89,9 @@ def audio_prompt(
     data: list[MultiModalKwargsItem | None] = []
     for item in items:
         if item.tokens < 1 or item.offset < at or item.offset + item.tokens > len(token_ids):
-            raise ValueError(f"audio at {item.offset} of {item.tokens} tokens is out of order or out of the prompt")
+            raise ValueError(
+                f"audio of {item.tokens} tokens at {item.offset}: out of order, or out of the prompt"
+            )
         at = item.offset + item.tokens
         if item.mel is None or item.window is None:
             data.append(None)

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from vllm.config import VllmConfig
-from vllm.model_executor.models.interfaces import MultiModalEmbeddings, SupportsLoRA, SupportsMultiModal, SupportsPP
+from vllm.model_executor.models.interfaces import (
+    MultiModalEmbeddings,
+    SupportsLoRA,
+    SupportsMultiModal,
+    SupportsPP,
+)
 from vllm.model_executor.models.module_mapping import MultiModelKeys
 from vllm.model_executor.models.utils import (
     AutoWeightsLoader,
@@ -45,6 +51,10 @@ class StepAudio2ForCausalLM(nn.Module, SupportsMultiModal, SupportsPP, SupportsL
         orig_to_new_prefix={"model.": "language_model.model.", "lm_head.": "language_model.lm_head."}
     )
 
+    language_model: Any
+    _mark_tower_model: Any  # SupportsMultiModal's, as the next
+    _mark_language_model: Any
+
     @classmethod
     def get_placeholder_str(cls, modality: str, i: int) -> str | None:
         return PLACEHOLDER
@@ -53,7 +63,9 @@ class StepAudio2ForCausalLM(nn.Module, SupportsMultiModal, SupportsPP, SupportsL
         super().__init__()
         model_config = vllm_config.model_config
         folder = Path(model_config.model)
-        if folder.is_dir() and vllm_config.quant_config is None and vllm_config.load_config.load_format != "dummy":
+        # vLLM fetches Hugging Face ids itself; quantised weights have other names and shapes.
+        plain = vllm_config.quant_config is None and vllm_config.load_config.load_format != "dummy"
+        if plain and folder.is_dir():
             checkpoint.check(folder)
         config = network_config(model_config.hf_config)
         with self._mark_tower_model(vllm_config, "audio"):
@@ -96,7 +108,9 @@ class StepAudio2ForCausalLM(nn.Module, SupportsMultiModal, SupportsPP, SupportsL
     ) -> Tensor | IntermediateTensors:
         if intermediate_tensors is not None:
             inputs_embeds = None
-        return self.language_model.model(input_ids, positions, intermediate_tensors, inputs_embeds=inputs_embeds)
+        return self.language_model.model(
+            input_ids, positions, intermediate_tensors, inputs_embeds=inputs_embeds
+        )
 
     def compute_logits(self, hidden_states: Tensor) -> Tensor | None:
         return self.language_model.compute_logits(hidden_states)

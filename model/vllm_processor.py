@@ -80,7 +80,9 @@ class StepAudio2DummyInputs(BaseDummyInputsBuilder[StepAudio2Info]):
 class StepAudio2Processor(BaseMultiModalProcessor[StepAudio2Info]):
     """Samples to log-mel windows, and their place in the prompt."""
 
-    def _call_hf_processor(self, hf_data: Mapping[str, object], hf_kwargs: Mapping[str, object]) -> BatchFeature:
+    def _call_hf_processor(
+        self, hf_data: Mapping[str, object], hf_kwargs: Mapping[str, object]
+    ) -> BatchFeature:
         audios = hf_data[AUDIO]
         assert isinstance(audios, Sequence)
         n_mels = self.info.network().audio.n_mels
@@ -91,7 +93,9 @@ class StepAudio2Processor(BaseMultiModalProcessor[StepAudio2Info]):
             samples = torch.as_tensor(np.asarray(audio, np.float32))
             cut = pieces(samples.numel())
             if not sum(audio_tokens(end - start) for start, end in cut):
-                raise ValueError(f"the audio has {samples.numel()} samples at 16 kHz: 321 (20 ms) are the least")
+                raise ValueError(
+                    f"the audio has {samples.numel()} samples at 16 kHz: 321 (20 ms) are the least"
+                )
             mel = [log_mel(samples[start:end], n_mels) for start, end in cut]
             mels.append(torch.cat(mel, dim=1).to(dtype))
             windows.append(torch.tensor([window_row(_whole(end - start)) for start, end in cut]))

@@ -21,7 +21,8 @@ from model.prompt import SPECIAL
 
 END_OF_TEXT = "<|endoftext|>"
 EXTRA = ("<tts_start>", "<tts_end>")
-TEXT = """<think>
+TEXT = """
+<think>
 The voice is low and slow.
 </think>
 Hello there, how are you today?
@@ -29,7 +30,7 @@ system
 human
 assistant
 <tool_call>function
-""" * 4
+"""
 
 
 def tokenizer() -> Tokenizer:
@@ -43,7 +44,7 @@ def tokenizer() -> Tokenizer:
         show_progress=False,
         max_token_length=2,
     )
-    made.train_from_iterator(TEXT.splitlines(keepends=True), trainer)
+    made.train_from_iterator(TEXT.splitlines(keepends=True) * 4, trainer)
     made.add_special_tokens([AddedToken(name, special=True) for name in (END_OF_TEXT, *SPECIAL, *EXTRA)])
     return made
 
