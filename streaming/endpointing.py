@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from streaming.events import ServerVad
 
 PER_MS = 16  # samples
-WINDOW = 512  # samples a probability stands for
+WINDOW = 512  # samples a probability stands for: 32 ms, as Silero has it
 HYSTERESIS = 0.15
 FLOOR = 0.01  # the lowest probability that silence starts below, however low the threshold: as Silero's
 # One window alone is a click. Two of three let a soft onset flicker, and clear speech is noticed 64 ms,
@@ -75,7 +75,7 @@ class Endpointer:
         self._begin(at)
 
     def push(self, probability: float, end: int) -> Event | None:
-        """The next window's speech probability; it ends at sample `end`. Raises ValueError if that went back."""
+        """The next window's speech probability. It ends at sample `end`; ValueError if that goes back."""
         if end <= self._clock:
             raise ValueError(f"the sample clock went from {self._clock} to {end}")
         self._clock = end

@@ -22,20 +22,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-WINDOW = 512  # samples at 16 kHz: 32 ms
+from streaming.endpointing import WINDOW
+
 CONTEXT = 64  # samples of the window before, which the network sees again
 WIDTH = 128  # of the LSTM
 
 
 @dataclass(frozen=True)
-class VoiceState:
+class SpeechState:
     """What the network remembers of one stream. A new stream begins with zeros."""
 
     recurrent: Tensor  # float32 [2, 128]: hidden, cell
     context: Tensor  # float32 [64]: the newest samples
 
     @classmethod
-    def new(cls) -> VoiceState:
+    def new(cls) -> SpeechState:
         return cls(torch.zeros(2, WIDTH), torch.zeros(CONTEXT))
 
 
@@ -44,18 +45,19 @@ class SpeechDetector:
 
     def __init__(self) -> None:
         """Raises FileNotFoundError where silero-vad is not installed."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit: the one format with these weights
-            self._network = torch.jit.load(str(_weights()), map_location="cpu")._model.eval()
+        with warnings.catch_warnings():  # torch.jit goes out of use, but is what these weights come in
+            warnings.simplefilter("ignore", DeprecationWarning)
+            loaded = torch.jit.load(str(_weights()), map_location="cpu")  # type: ignore[no-untyped-call]
+        self._network = loaded._model.eval()
         for _ in range(2):  # the first calls compile, up to 100 ms
-            self.step(np.zeros((1, WINDOW), np.float32), [VoiceState.new()])
+            self.step(np.zeros((1, WINDOW), np.float32), [SpeechState.new()])
 
-    def stream(self) -> VoiceStream:
-        return VoiceStream(self)
+    def stream(self) -> SpeechStream:
+        return SpeechStream(self)
 
     def step(
-        self, windows: NDArray[np.float32], states: Sequence[VoiceState]
-    ) -> tuple[list[float], list[VoiceState]]:
+        self, windows: NDArray[np.float32], states: Sequence[SpeechState]
+    ) -> tuple[list[float], list[SpeechState]]:
         """The next window of each of B streams: float32 [B, 512] in -1 to 1, and B states.
 
         Returns B probabilities and the states that follow. Raises ValueError for other shapes.
@@ -63,22 +65,24 @@ class SpeechDetector:
         if windows.shape != (len(states), WINDOW):
             raise ValueError(f"expected windows of shape {(len(states), WINDOW)}, got {windows.shape}")
         with torch.inference_mode(), _one_thread():
-            context = torch.stack([state.context for state in states])
-            heard = torch.cat([context, torch.from_numpy(windows)], dim=1)
-            speech, recurrent = self._network(heard, torch.stack([state.recurrent for state in states], dim=1))
+            before = torch.stack([state.context for state in states])
+            heard = torch.cat([before, torch.tensor(windows, dtype=torch.float32)], dim=1)
+            recurrent = torch.stack([state.recurrent for state in states], dim=1)
+            speech, recurrent = self._network(heard, recurrent)
             context = heard[:, -CONTEXT:].clone()
-        return speech[:, 0].tolist(), [VoiceState(*pair) for pair in zip(recurrent.unbind(1), context, strict=True)]
+        after = [SpeechState(*memory) for memory in zip(recurrent.unbind(1), context, strict=True)]
+        return speech[:, 0].tolist(), after
 
 
-class VoiceStream:
+class SpeechStream:
     """One session's ear for speech: the shared network, and a state of its own."""
 
     def __init__(self, detector: SpeechDetector) -> None:
         self._detector = detector
-        self.state = VoiceState.new()
+        self.state = SpeechState.new()
 
     def push(self, window: NDArray[np.float32]) -> float:
-        """The next 512 samples, float32 at 16 kHz, to a speech probability. Raises ValueError for another size."""
+        """The next 512 samples, float32 at 16 kHz, to a probability. Raises ValueError for another size."""
         (probability,), (self.state,) = self._detector.step(window[np.newaxis], [self.state])
         return probability
 
@@ -92,7 +96,7 @@ def _weights() -> Path:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """So small a network is slower on several threads: beside other work, 28 ms a window instead of 0.8 ms."""
+    """So small a network is slower on several threads: on two busy cores, 28 ms a window instead of 0.8."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
