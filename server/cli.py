@@ -1,0 +1,221 @@
+"""`soundmind`: the command line. Parses, calls, and turns every expected error into one line.
+
+Exit codes: 0 done, 1 it could not be done, 2 the command line makes no sense, 128 + n ended by signal n.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from server.config import Config, ConfigError, load
+from server.shutdown import Shutdown
+
+DEMO = Path(__file__).parent / "demo.wav"
+
+DESCRIPTION = (
+    "Soundmind: talk to an audio-reasoning model. It reads along while you speak, and thinks out loud."
+)
+EPILOG = """\
+start here:
+  soundmind serve --demo          start the small embedded model, and play it a recording
+  soundmind ask FILE.wav          what does the model say to this recording?
+
+Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
+in this order: flags, environment, file.
+"""
+VLLM = "Everything after -- goes to vLLM's own engine parser, such as -- --max-model-len 4096."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script."""
+    own, vllm_args = _split(list(sys.argv[1:] if argv is None else argv))
+    parser = _parser()
+    args = parser.parse_args(own)
+    shutdown = Shutdown()
+    shutdown.install()
+    try:
+        run: Callable[[argparse.Namespace, tuple[str, ...], Shutdown], int] = args.run
+        return run(args, vllm_args, shutdown)
+    except ConfigError as error:
+        return _fail(error, 2)
+    except _expected() as error:
+        return _fail(error, 1)
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _split(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Ours, and what follows the first `--`."""
+    if "--" not in argv:
+        return argv, ()
+    at = argv.index("--")
+    return argv[:at], tuple(argv[at + 1 :])
+
+
+def _fail(error: Exception, code: int) -> int:
+    print(f"soundmind: {error}", file=sys.stderr)
+    return code
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Errors that are the user's to mend. Imported only once one has happened, but for the light ones."""
+    from server.ask import AskError
+    from server.audio_file import AudioFileError
+    from server.serving import ServeError
+
+    found: list[type[Exception]] = [AskError, AudioFileError, ServeError]
+    if "streaming.engine" in sys.modules:
+        from model.checkpoint import CheckpointError
+        from streaming.engine import EngineStartError
+
+        found += [CheckpointError, EngineStartError]
+    return tuple(found)
+
+
+# --- serve ---
+
+
+def _serve(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from server.serving import serve
+
+    config = _config(args, vllm_args)
+
+    async def visit(url: str) -> None:
+        if args.demo:
+            await _demo(url, config)
+        _say(f"listening on {url}")
+        _say(f"Realtime API at {url.replace('http', 'ws', 1)}/v1/realtime   (Ctrl-C ends it)")
+
+    asyncio.run(serve(config, _say, shutdown, visit, stay=True))
+    _say("stopped")
+    return 0
+
+
+async def _demo(url: str, config: Config) -> None:
+    from server.ask import AskError, Wishes, ask
+    from server.audio_file import read_pcm
+    from server.report import TextReport, failure
+
+    _say(f"playing {DEMO.name} to it, at speaking pace:")
+    try:
+        turns = await ask(url, read_pcm(DEMO), TextReport(sys.stdout), Wishes(), config.api_key)
+        if why := failure(turns.turns):
+            _say(f"demo: {why}")
+    except AskError as error:
+        _say(f"demo: {error}")
+
+
+# --- ask ---
+
+
+def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from server.ask import Wishes, ask
+    from server.audio_file import read_pcm
+    from server.report import JsonReport, Report, TextReport, failure
+    from server.turns import Turns
+
+    pcm = read_pcm(args.file)
+    report: Report = JsonReport(sys.stdout) if args.json else TextReport(sys.stdout)
+    wishes = Wishes(None if args.think is None else args.think == "on", not args.no_transcript)
+    config = _config(args, vllm_args)
+    heard: list[Turns] = []
+
+    async def visit(url: str) -> None:
+        heard.append(await ask(url, pcm, report, wishes, config.api_key))
+
+    if args.url:
+        asyncio.run(visit(args.url))
+    else:
+        from server.serving import serve
+
+        asyncio.run(serve(config, _whisper, shutdown, visit, stay=False))
+    if shutdown.signal:
+        return 128 + shutdown.signal
+    why = failure(heard[0].turns)
+    if why:
+        print(f"soundmind: {args.file}: {why}", file=sys.stderr)
+    return 1 if why else 0
+
+
+# --- both ---
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _whisper(text: str) -> None:
+    """Beside the output proper."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _config(args: argparse.Namespace, vllm_args: tuple[str, ...]) -> Config:
+    flags: dict[str, Any] = {
+        name: getattr(args, name, None) for name in ("model", "host", "port", "alias", "api_key")
+    }
+    return load(flags | {"vllm_args": vllm_args or None}, os.environ, args.config)
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("soundmind", description=DESCRIPTION, epilog=EPILOG, formatter_class=raw)
+    parser.add_argument("--version", action="version", version=f"soundmind {version('soundmind')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_serve(commands.add_parser("serve", help="start a server", description=SERVE, epilog=VLLM))
+    _add_ask(commands.add_parser("ask", help="speak a recording to a server", description=ASK, epilog=VLLM))
+    return parser
+
+
+SERVE = "Load a model and serve the Realtime API, /v1/models, /healthz and /metrics on one port."
+ASK = """Speak a recording to a server, in real time, and print what comes back as it comes: speech found,
+what was heard, thinking, reply, and the latency of each stage. Any audio file will do. Without --url a server
+of its own is started for it, and ended afterwards."""
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_serve)
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="nano (the default), a folder, or a Hugging Face id"
+    )
+    parser.add_argument("--host", help="address to listen on (127.0.0.1: this machine only)")
+    parser.add_argument("--port", type=int, help="port to listen on (8000; 0: any free one)")
+    parser.add_argument("--alias", metavar="NAME", help="tell clients this name of the model")
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="ask clients for this key (Authorization: Bearer KEY)"
+    )
+    parser.add_argument("--demo", action="store_true", help="play a bundled recording to it once it is ready")
+    _add_config(parser)
+
+
+def _add_ask(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_ask, host="127.0.0.1", port=0)
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="WAV, FLAC, OGG, MP3 …; any rate, mono or not"
+    )
+    parser.add_argument("--url", help="a server that runs already, such as ws://127.0.0.1:8000/v1/realtime")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON lines: the server's events, then a summary"
+    )
+    parser.add_argument(
+        "--think", choices=("off", "on"), help="think before replying (the server's default: on)"
+    )
+    parser.add_argument("--no-transcript", action="store_true", help="do not ask what was heard")
+    parser.add_argument("--model", metavar="MODEL", help="without --url: as in `soundmind serve`")
+    parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_config(parser)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

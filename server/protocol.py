@@ -1,0 +1,259 @@
+"""A client's event, as text, to a command for the session; every fault to one `error` event.
+
+Strict: what is not understood is refused by name, with what was expected, and nothing of the event takes
+effect. Knows no session, no sockets and no clock.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from pydantic import ValidationError
+
+from server import client_events as ce
+from streaming.events import ResponseRequest
+
+MAX_EVENT = 15 * 2**20  # characters of one event, as the API documents it
+SAMPLE_BYTES = 2
+
+
+@dataclass(frozen=True)
+class UpdateSession:
+    session: ce.Session
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class AppendAudio:
+    pcm: bytes
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class CommitAudio:
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class ClearAudio:
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class AddText:
+    item_id: str | None
+    role: Literal["user", "system", "assistant"]
+    text: str
+    previous_item_id: str | None  # "root": in front of everything
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RetrieveItem:
+    item_id: str
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class TruncateItem:
+    item_id: str
+    content_index: int
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class CreateResponse:
+    request: ResponseRequest
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class CancelResponse:
+    response_id: str | None
+    event_id: str | None = None
+
+
+Command = (
+    UpdateSession
+    | AppendAudio
+    | CommitAudio
+    | ClearAudio
+    | AddText
+    | RetrieveItem
+    | TruncateItem
+    | CreateResponse
+    | CancelResponse
+)
+
+
+class ProtocolError(Exception):
+    """An event was refused. `code` is for programs; `param` is the path of the field at fault."""
+
+    def __init__(
+        self, code: str, message: str, param: str | None = None, event_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.event_id = event_id
+
+
+def parse(message: str | bytes) -> Command:
+    """One WebSocket message to one command. Raises ProtocolError."""
+    raw = _object(message)
+    event_id = raw.get("event_id")
+    if not isinstance(event_id, str | None):
+        raise ProtocolError("invalid_type", f"event_id: expected a string, got {_kind(event_id)}", "event_id")
+    try:
+        return _command(_validated(raw))
+    except ProtocolError as error:
+        error.event_id = event_id
+        raise
+
+
+def _object(message: str | bytes) -> dict[str, Any]:
+    if isinstance(message, bytes):
+        raise ProtocolError("invalid_message", "expected a text message with a JSON object, got a binary one")
+    if len(message) > MAX_EVENT:
+        raise ProtocolError(
+            "event_too_large",
+            f"expected at most {MAX_EVENT} bytes (15 MiB), got {len(message)}: send audio in smaller pieces",
+        )
+    try:
+        raw = json.loads(message, parse_constant=_no_constant)
+        if "\\u" in message:  # half a surrogate pair is legal JSON, and no text
+            json.dumps(raw, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ProtocolError(
+            "invalid_json", "expected text in JSON strings, got half a surrogate pair"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ProtocolError("invalid_json", f"expected a JSON object: {reason}") from error
+    if not isinstance(raw, dict):
+        raise ProtocolError("invalid_json", f"expected a JSON object, got {_kind(raw)}")
+    return raw
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "null", bool: "a boolean", str: "a string", dict: "an object", list: "an array"}
+    return names.get(type(value), "a number")
+
+
+def _validated(raw: dict[str, Any]) -> ce.ClientEvent:
+    kind = raw.get("type")
+    if kind is None:
+        raise ProtocolError("missing_required_parameter", f"type: expected one of {_known()}", "type")
+    if not isinstance(kind, str):
+        raise ProtocolError("invalid_type", f"type: expected a string, got {_kind(kind)}", "type")
+    if kind in ce.NOT_YET:
+        raise ProtocolError("unsupported", ce.NOT_YET[kind], "type")
+    shape = ce.EVENTS.get(kind)
+    if shape is None:
+        raise ProtocolError("unknown_event", f"type: expected one of {_known()}, got {kind[:64]!r}", "type")
+    try:
+        return shape.model_validate(raw)
+    except ValidationError as error:
+        raise _refusal(error) from error
+
+
+def _known() -> str:
+    return ", ".join(ce.EVENTS)
+
+
+CODES = {
+    "missing": "missing_required_parameter",
+    "unknown_parameter": "unknown_parameter",
+    "unsupported": "unsupported",
+}
+TAGS = ("server_vad", "semantic_vad")  # a union's branch is part of pydantic's location
+
+
+def _refusal(error: ValidationError) -> ProtocolError:
+    """The first fault of the event, in one line."""
+    first = error.errors(include_url=False)[0]
+    kind = first["type"]
+    path = [
+        str(part)
+        for part in first["loc"]
+        if isinstance(part, int) or part.isidentifier() and part not in TAGS
+    ]
+    code = CODES.get(kind, "invalid_type" if kind.endswith("_type") else "invalid_value")
+    what = first["msg"]
+    if kind == "unknown_parameter":
+        path.append(str(first["ctx"]["name"])[:64])
+        what = f"no such parameter, {what}"
+    elif kind not in CODES:
+        what += f", got {_short(first['input'])}"
+    where = ".".join(path)
+    return ProtocolError(code, f"{where}: {what}", where)
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 64 else text[:61] + "..."
+
+
+def _command(event: ce.ClientEvent) -> Command:
+    match event:
+        case ce.SessionUpdate():
+            return UpdateSession(event.session, event.event_id)
+        case ce.Append():
+            return AppendAudio(_pcm(event.audio), event.event_id)
+        case ce.Commit():
+            return CommitAudio(event.event_id)
+        case ce.Clear():
+            return ClearAudio(event.event_id)
+        case ce.ItemCreate():
+            text = "".join(content.text for content in event.item.content)
+            return AddText(event.item.id, event.item.role, text, event.previous_item_id, event.event_id)
+        case ce.ItemRetrieve():
+            return RetrieveItem(event.item_id, event.event_id)
+        case ce.ItemTruncate():
+            return TruncateItem(event.item_id, event.content_index, event.event_id)
+        case ce.ResponseCreate():
+            return CreateResponse(_request(event.response), event.event_id)
+        case ce.ResponseCancel():
+            return CancelResponse(event.response_id, event.event_id)
+    raise AssertionError(event)
+
+
+def _pcm(audio: str) -> bytes:
+    try:
+        pcm = base64.b64decode(audio, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProtocolError("invalid_value", f"audio: expected whole base64 ({error})", "audio") from error
+    if len(pcm) % SAMPLE_BYTES:
+        raise ProtocolError(
+            "invalid_value",
+            f"audio: expected 16-bit samples, an even number of bytes, got {len(pcm)}",
+            "audio",
+        )
+    return pcm
+
+
+def _request(response: ce.Response | None) -> ResponseRequest:
+    if response is None:
+        return ResponseRequest()
+    effort = response.reasoning.effort if response.reasoning else None
+    limit = response.max_output_tokens
+    return ResponseRequest(
+        response.instructions,
+        None if effort is None else thinks(effort),
+        None if limit == "inf" else limit,
+        response.metadata,
+    )
+
+
+def thinks(effort: str) -> bool:
+    """`none` is our own; the API's smallest effort is `minimal`. Both mean: reply at once."""
+    return effort not in ("none", "minimal")

@@ -1,0 +1,242 @@
+"""What a session tells, as the GA Realtime API's server events, in the order that stock clients survive.
+
+`Narrator` turns one session event into its wire events, and answers the client's own requests (created,
+updated, retrieved, truncated, error). It keeps the items as they now stand on the wire, since a client may
+ask for one again. Two event types are our own, which every client passes over: `response.reasoning_text.*`
+(named after the Responses API) and `soundmind.timings`. An item's optional fields are left out rather than
+null: agents-js drops an item with null fields. Knows no sockets, no clock and no session.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any, assert_never
+
+from server.protocol import ProtocolError
+from server.session_object import SessionState
+from streaming import events as ev
+
+Wire = dict[str, Any]
+PART = {"output_index": 0, "content_index": 0}  # a response has one item, an item one part
+
+ERROR_TYPES = {"server_error", "session_limit", "engine_unavailable"}
+
+
+class Narrator:
+    def __init__(self, conversation_id: str) -> None:
+        self._conversation_id = conversation_id
+        self._ids = count(1)
+        self._items: dict[str, Wire] = {}
+        self._before: dict[str, str | None] = {}  # item to the one before it
+        self._thinking: str | None = None  # of the reply in progress; None: not begun, or done
+        self._limit: int | None = None
+
+    def _event(self, kind: str, **fields: Any) -> Wire:
+        return {"type": kind, "event_id": f"event_{next(self._ids)}", **fields}
+
+    # --- answers to the client ---
+
+    def session_created(self, state: SessionState) -> Wire:
+        self._limit = state.max_output_tokens
+        return self._event("session.created", session=state.wire())
+
+    def session_updated(self, state: SessionState) -> Wire:
+        self._limit = state.max_output_tokens
+        return self._event("session.updated", session=state.wire())
+
+    def retrieved(self, item_id: str) -> Wire:
+        """Raises ProtocolError."""
+        return self._event(
+            "conversation.item.retrieved", item=self._known(item_id, "item_retrieve_invalid_item_id")
+        )
+
+    def truncated(self, item_id: str, content_index: int) -> Wire:
+        """A reply has no audio yet, so any cut is clamped to its end, 0 ms: Pipecat dies of a refusal.
+
+        Raises ProtocolError for an item that does not exist.
+        """
+        self._known(item_id, "item_truncate_invalid_item_id")
+        return self._event(
+            "conversation.item.truncated", item_id=item_id, content_index=content_index, audio_end_ms=0
+        )
+
+    def _known(self, item_id: str, code: str) -> Wire:
+        if item_id not in self._items:
+            raise ProtocolError(
+                code, f"item_id: expected an item of this conversation, got {item_id[:64]!r}", "item_id"
+            )
+        return self._items[item_id]
+
+    def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
+        """`event_id` is that of the client's event at fault."""
+        kind = "server_error" if code in ERROR_TYPES else "invalid_request_error"
+        body = {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
+        return self._event("error", error=body)
+
+    # --- what the session tells ---
+
+    def narrate(self, event: ev.Event) -> list[Wire]:
+        match event:
+            case ev.SpeechStarted(item_id, at_ms):
+                return [
+                    self._event("input_audio_buffer.speech_started", item_id=item_id, audio_start_ms=at_ms)
+                ]
+            case ev.SpeechStopped(item_id, at_ms):
+                return [self._event("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=at_ms)]
+            case ev.Committed(item_id, before):
+                return [self._event("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)]
+            case ev.Cleared():
+                return [self._event("input_audio_buffer.cleared")]
+            case ev.ItemAdded(item, before):
+                return self._item_added(item, before)
+            case ev.TranscriptDelta() | ev.TranscriptDone() | ev.TranscriptFailed():
+                return [self._transcript(event)]
+            case ev.ResponseStarted():
+                return self._started(event)
+            case ev.ThinkingDelta(response_id, item_id, delta):
+                self._thinking = (self._thinking or "") + delta
+                return [self._part("response.reasoning_text.delta", response_id, item_id, delta=delta)]
+            case ev.ThinkingDone(response_id, item_id, text):
+                self._thinking = None
+                return [self._part("response.reasoning_text.done", response_id, item_id, text=text)]
+            case ev.ReplyDelta(response_id, item_id, delta):
+                return [self._part("response.output_text.delta", response_id, item_id, delta=delta)]
+            case ev.ResponseDone():
+                return self._done(event)
+        assert_never(event)
+
+    def _item_added(self, item: ev.Item, before: str | None) -> list[Wire]:
+        wire = self._items[item.id] = _item(item.id, item.role, _content(item), "completed")
+        self._before[item.id] = before
+        return [
+            self._event("conversation.item.added", item=wire, previous_item_id=before),
+            self._event("conversation.item.done", item=wire, previous_item_id=before),
+        ]
+
+    def _transcript(self, event: ev.TranscriptDelta | ev.TranscriptDone | ev.TranscriptFailed) -> Wire:
+        where = {"item_id": event.item_id, "content_index": 0}
+        base = "conversation.item.input_audio_transcription"
+        match event:
+            case ev.TranscriptDelta(_, delta):
+                return self._event(f"{base}.delta", **where, delta=delta)
+            case ev.TranscriptDone(item_id, text, seconds):
+                if item_id in self._items:  # agents-js asks for the item again, now with its transcript
+                    content = [{"type": "input_audio", "transcript": text}]
+                    self._items[item_id] = {**self._items[item_id], "content": content}
+                usage = {"type": "duration", "seconds": float(seconds)}
+                return self._event(f"{base}.completed", **where, transcript=text, usage=usage)
+            case ev.TranscriptFailed(_, message):
+                error = {"type": "server_error", "code": "transcription_failed", "message": message}
+                return self._event(f"{base}.failed", **where, error=error)
+
+    def _part(self, kind: str, response_id: str, item_id: str, **fields: Any) -> Wire:
+        return self._event(kind, response_id=response_id, item_id=item_id, **PART, **fields)
+
+    def _started(self, event: ev.ResponseStarted) -> list[Wire]:
+        self._thinking = None
+        item = self._items[event.item_id] = _item(event.item_id, "assistant", [], "in_progress")
+        before = self._before[event.item_id] = event.previous_item_id
+        response = self._response(event.response_id, event.metadata, "in_progress", [])
+        added = {"response_id": event.response_id, "output_index": 0}
+        return [
+            self._event("response.created", response=response),
+            self._event("response.output_item.added", **added, item=item),
+            self._event("conversation.item.added", item=item, previous_item_id=before),
+            self._part("response.content_part.added", event.response_id, event.item_id, part=_text_part("")),
+        ]
+
+    def _done(self, event: ev.ResponseDone) -> list[Wire]:
+        ids = (event.response_id, event.item_id)
+        status = "completed" if event.status == "completed" else "incomplete"
+        item = self._items[event.item_id] = _item(
+            event.item_id, "assistant", [_output_text(event.text)], status
+        )
+        before = self._before.get(event.item_id)
+        response = self._response(event.response_id, event.metadata, event.status, [item])
+        response |= {"status_details": _details(event), "usage": _usage(event.usage)}
+        out = []
+        if self._thinking is not None:  # cut short: close what was opened
+            out.append(self._part("response.reasoning_text.done", *ids, text=self._thinking))
+            self._thinking = None
+        times = {f"{name}_ms": getattr(event.timings, name) for name in TIMINGS}
+        return [
+            *out,
+            self._part("response.output_text.done", *ids, text=event.text),
+            self._part("response.content_part.done", *ids, part=_text_part(event.text)),
+            self._event("conversation.item.done", item=item, previous_item_id=before),
+            self._event(
+                "response.output_item.done", response_id=event.response_id, output_index=0, item=item
+            ),
+            self._event("soundmind.timings", response_id=event.response_id, item_id=event.item_id, **times),
+            self._event("response.done", response=response),
+        ]
+
+    def _response(self, response_id: str, metadata: Any, status: str, output: list[Wire]) -> Wire:
+        return {
+            "object": "realtime.response",
+            "id": response_id,
+            "conversation_id": self._conversation_id,
+            "status": status,
+            "status_details": None,
+            "output": output,
+            "output_modalities": ["text"],
+            "max_output_tokens": self._limit or "inf",
+            "metadata": dict(metadata) if metadata is not None else None,
+            "usage": None,
+        }
+
+
+TIMINGS = ("turn_ended", "first_thinking", "first_reply", "done")
+
+
+def _item(item_id: str, role: str, content: list[Wire], status: str) -> Wire:
+    return {
+        "id": item_id,
+        "object": "realtime.item",
+        "type": "message",
+        "status": status,
+        "role": role,
+        "content": content,
+    }
+
+
+def _content(item: ev.Item) -> list[Wire]:
+    if item.spoken and item.role == "user":
+        # The transcript key must be there for agents-js, null as long as it is unknown.
+        return [{"type": "input_audio", "transcript": item.text}]
+    if item.role == "assistant":
+        return [_output_text(item.text or "")]
+    return [{"type": "input_text", "text": item.text or ""}]
+
+
+def _output_text(text: str) -> Wire:
+    return {"type": "output_text", "text": text}
+
+
+def _text_part(text: str) -> Wire:
+    return {"type": "text", "text": text}
+
+
+def _details(event: ev.ResponseDone) -> Wire | None:
+    if event.status == "completed":
+        return None
+    if event.status == "failed":
+        message = event.message or "the engine failed"
+        # Pipecat reads error.message, as the hosted API sends it; the SDK's types do not have it.
+        return {"type": "failed", "error": {"type": "server_error", "code": event.reason, "message": message}}
+    return {"type": event.status, "reason": event.reason}
+
+
+def _usage(usage: ev.Usage) -> Wire:
+    inputs, outputs = usage.audio + usage.text, usage.reasoning + usage.reply
+    return {
+        "total_tokens": inputs + outputs,
+        "input_tokens": inputs,
+        "output_tokens": outputs,
+        "input_token_details": {
+            "text_tokens": usage.text,
+            "audio_tokens": usage.audio,
+            "cached_tokens": usage.cached,
+        },
+        "output_token_details": {"text_tokens": outputs, "audio_tokens": 0},
+    }

@@ -1,0 +1,194 @@
+"""One server from start to end: the port, the engine, the app, and all of it again in reverse.
+
+The port is taken first, so that a taken one is known before the engine has cost half a minute. What is heavy
+to import (torch, the engine) is imported when it is needed, so that a wrong command line is told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+from starlette.applications import Starlette
+
+from server.app import MAX_MESSAGE, create_app
+from server.auth import is_loopback
+from server.config import Config
+from server.shutdown import Shutdown
+from streaming.events import Event, SessionSettings
+
+if TYPE_CHECKING:
+    from streaming.engine import VllmEngine
+    from streaming.session import Session
+
+PROGRESS_SECONDS = 5.0
+PING_SECONDS = 20.0  # and as long to answer: a client that lost its network is gone after 40 s
+DRAIN_SECONDS = 2  # for open connections to close when the server stops
+
+Say = Callable[[str], None]
+Visit = Callable[[str], Awaitable[None]]
+
+
+class ServeError(Exception):
+    """The server cannot run here; one line that says why."""
+
+
+async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, stay: bool) -> None:
+    """Start, let `visit` talk to the server at its HTTP address, then (`stay`) serve until told to stop.
+
+    Raises ServeError, CheckpointError, EngineStartError, and what `visit` raises; all is ended by then.
+    """
+    with bind(config.host, config.port) as sock:
+        if not is_loopback(config.host) and config.api_key is None:
+            say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
+        async with _engine(config, say) as engine, _listening(await _app(config, engine), sock) as url:
+            with _stoppable(shutdown):
+                await visit(url)
+                if stay:
+                    await asyncio.get_running_loop().create_future()
+
+
+@contextlib.contextmanager
+def _stoppable(shutdown: Shutdown) -> Iterator[None]:
+    """A signal ends the block, quietly."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def stop() -> None:
+        loop.call_soon_threadsafe(task.cancel)
+
+    try:
+        with shutdown.orderly(stop):
+            yield
+    except asyncio.CancelledError:
+        if shutdown.signal is None or task.uncancel():
+            raise
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the port, without listening yet. Raises ServeError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServeError(f"cannot listen on {host}: {error.strerror}") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise ServeError(
+            f"cannot listen on {host}, port {port}: {error.strerror} (another one: --port)"
+        ) from error
+    return sock
+
+
+@asynccontextmanager
+async def _engine(config: Config, say: Say) -> AsyncIterator[VllmEngine]:
+    began = time.monotonic()
+    say(f"loading {config.model} …")
+    telling = asyncio.create_task(_progress(say))
+    try:
+        from model import checkpoint
+        from streaming.engine import VllmEngine
+
+        folder = await asyncio.to_thread(checkpoint.resolve, config.model)
+        engine = await VllmEngine.start(folder, config.vllm_args)
+    finally:
+        telling.cancel()
+    say(f"engine ready in {time.monotonic() - began:.0f} s")
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def _progress(say: Say) -> None:
+    waited = 0.0
+    while True:
+        await asyncio.sleep(PROGRESS_SECONDS)
+        waited += PROGRESS_SECONDS
+        say(f"starting the engine … {waited:.0f} s")
+
+
+async def _app(config: Config, engine: VllmEngine) -> Starlette:
+    from streaming.session import Session
+    from streaming.vad import SpeechDetector
+
+    detector = await asyncio.to_thread(SpeechDetector)
+
+    def session(
+        emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]
+    ) -> Session:
+        return Session(engine, detector, emit, settings, appended=appended)
+
+    return create_app(engine, session, model=config.alias or model_name(config.model), key=config.api_key)
+
+
+def model_name(model: str) -> str:
+    """What clients are told: a folder's own name, anything else as it was given."""
+    return Path(model).resolve().name if Path(model).is_dir() else model
+
+
+class _Server(uvicorn.Server):
+    """Tells when it is ready, and leaves signals to `server.shutdown`."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+@asynccontextmanager
+async def _listening(app: Starlette, sock: socket.socket) -> AsyncIterator[str]:
+    """Serve the app on a bound socket for as long as the block lasts; gives the address to reach it at."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            ws_max_size=MAX_MESSAGE,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            ws_per_message_deflate=False,  # base64 audio is not worth the time
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+    )
+    serving = asyncio.create_task(server.serve([sock]))
+    ready = asyncio.create_task(server.ready.wait())
+    try:
+        await asyncio.wait({serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+        yield address(sock)
+    except OSError as error:
+        raise ServeError(f"cannot listen: {error.strerror}") from error
+    finally:
+        ready.cancel()
+        server.should_exit = True
+        await asyncio.wait({serving})
+
+
+def address(sock: socket.socket) -> str:
+    """http://HOST:PORT, with a host that this machine reaches."""
+    host, port = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

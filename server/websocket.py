@@ -1,0 +1,207 @@
+"""`/v1/realtime` over WebSocket: one conversation a connection.
+
+One reader and one writer beside the session, in a TaskGroup: whichever ends, ends all three, and the session
+aborts its engine requests on its way out, so a client that vanishes leaves nothing behind. What a client
+sends wrongly costs it an `error` event; the conversation goes on. Knows no HTTP, no engine, and of audio only
+its size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol, assert_never
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from server import protocol as p
+from server.outbox import Outbox, SlowClient
+from server.server_events import Narrator
+from server.session_object import SessionState
+from server.tasks import one_error
+from streaming.events import (
+    EngineUnavailable,
+    Event,
+    ResponseRequest,
+    SessionError,
+    SessionFull,
+    SessionSettings,
+)
+
+SUBPROTOCOL = "realtime"
+SLICE = 24_000 * p.SAMPLE_BYTES // 5  # bytes, 200 ms: after so much of one event the others have their turn
+STALL_SECONDS = 30.0  # a client that takes nothing for so long is gone
+CLOSE_SECONDS = 2.0  # for the closing handshake
+
+TRY_AGAIN, INTERNAL, POLICY = 1013, 1011, 1008  # RFC 6455 7.4.1 and its registry
+
+logger = logging.getLogger("soundmind")
+
+
+class LiveSession(Protocol):
+    """What this needs of `streaming.session.Session`."""
+
+    async def run(self) -> None: ...
+    def configure(self, settings: SessionSettings) -> None: ...
+    def append_audio(self, pcm: bytes) -> None: ...
+    def commit(self) -> None: ...
+    def clear(self) -> None: ...
+    def create_response(self, request: ResponseRequest) -> None: ...
+    def cancel_response(self, response_id: str | None = None) -> None: ...
+    def add_text(
+        self,
+        item_id: str | None,
+        role: Literal["user", "system", "assistant"],
+        text: str,
+        previous_item_id: str | None = None,
+    ) -> None: ...
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where the conversations live, as a connection sees it."""
+
+    model: str  # the name that clients are told
+    admit: Callable[[], AbstractContextManager[None]]  # raises SessionFull, EngineUnavailable
+    session: Callable[[Callable[[Event], None], SessionSettings], LiveSession]
+    observe: Callable[[Event], None] = lambda event: None  # metrics
+    stall_seconds: float = STALL_SECONDS
+
+
+async def realtime(ws: WebSocket, host: Host) -> None:
+    """Hold one conversation, from the handshake to the close."""
+    narrator, outbox = Narrator(_id("conv")), Outbox()
+
+    async def farewell(code: int, error: str, message: str) -> None:
+        outbox.put(narrator.error(error, message))
+        await _close(ws, code, outbox)
+
+    try:
+        await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in ws.scope["subprotocols"] else None)
+        with host.admit():
+            await Connection(ws, host, narrator, outbox).run()
+    except WebSocketDisconnect:
+        pass
+    except SessionFull as error:
+        await farewell(TRY_AGAIN, "session_limit", f"{error}; try again later")
+    except EngineUnavailable as error:
+        await farewell(INTERNAL, "engine_unavailable", f"{error}; try again later")
+    except SlowClient as error:
+        logger.warning("closed a client that does not read: %s", error)
+        await _close(ws, POLICY)
+    except Exception:
+        logger.exception("a conversation failed")
+        await farewell(INTERNAL, "server_error", "the conversation failed")
+
+
+class Connection:
+    def __init__(self, ws: WebSocket, host: Host, narrator: Narrator, outbox: Outbox) -> None:
+        self._ws = ws
+        self._host = host
+        self._narrator = narrator
+        self._outbox = outbox
+        self._state = SessionState(_id("sess"), host.model)
+        self._session = host.session(self._emit, self._state.settings)
+
+    async def run(self) -> None:
+        """Until the client leaves. Raises EngineUnavailable, SlowClient, or whatever went wrong."""
+        self._outbox.put(self._narrator.session_created(self._state))
+        with one_error():
+            async with asyncio.TaskGroup() as tasks:
+                others = [tasks.create_task(self._session.run()), tasks.create_task(self._write())]
+                await asyncio.sleep(0)  # the session runs before its first command
+                await self._read()
+                for task in others:
+                    task.cancel()
+
+    def _emit(self, event: Event) -> None:
+        self._host.observe(event)
+        for wire in self._narrator.narrate(event):
+            self._outbox.put(wire)
+
+    async def _write(self) -> None:
+        while True:
+            event = await self._outbox.get()
+            try:
+                async with asyncio.timeout(self._host.stall_seconds):
+                    await self._ws.send_text(json.dumps(event))
+            except TimeoutError as error:
+                raise SlowClient(f"nothing taken for {self._host.stall_seconds:g} s") from error
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._ws.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            text = message.get("text")
+            try:
+                await self._obey(p.parse(text if text is not None else message["bytes"]))
+            except p.ProtocolError as error:
+                self._refuse(error)
+
+    def _refuse(self, error: p.ProtocolError) -> None:
+        self._outbox.put(self._narrator.error(error.code, error.message, error.param, error.event_id))
+
+    async def _obey(self, command: p.Command) -> None:
+        """Raises ProtocolError for what the conversation refuses."""
+        try:
+            if isinstance(command, p.AppendAudio):
+                await self._append(command.pcm)
+            else:
+                self._do(command)
+        except SessionError as error:
+            raise p.ProtocolError(error.code, str(error), event_id=command.event_id) from error
+        except p.ProtocolError as error:
+            error.event_id = command.event_id
+            raise
+
+    async def _append(self, pcm: bytes) -> None:
+        for at in range(0, len(pcm), SLICE):
+            if at:
+                await asyncio.sleep(0)
+            self._session.append_audio(pcm[at : at + SLICE])
+
+    def _do(self, command: p.Command) -> None:
+        match command:
+            case p.UpdateSession(session):
+                self._state = self._state.updated(session)
+                self._session.configure(self._state.settings)
+                self._outbox.put(self._narrator.session_updated(self._state))
+            case p.AppendAudio(pcm):
+                self._session.append_audio(pcm)
+            case p.CommitAudio():
+                self._session.commit()
+            case p.ClearAudio():
+                self._session.clear()
+            case p.AddText(item_id, role, text, previous_item_id):
+                self._session.add_text(item_id, role, text, previous_item_id)
+            case p.RetrieveItem(item_id):
+                self._outbox.put(self._narrator.retrieved(item_id))
+            case p.TruncateItem(item_id, content_index):
+                self._outbox.put(self._narrator.truncated(item_id, content_index))
+            case p.CreateResponse(request):
+                self._session.create_response(request)
+            case p.CancelResponse(response_id):
+                self._session.cancel_response(response_id)
+            case _:
+                assert_never(command)
+
+
+async def _close(ws: WebSocket, code: int, last: Outbox | None = None) -> None:
+    """Send what is left, and close. A client that does not read is dropped when this returns."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            while last:
+                await ws.send_text(json.dumps(await last.get()))
+            await ws.close(code)
+    except (TimeoutError, SlowClient, WebSocketDisconnect, RuntimeError):
+        pass  # it is gone, which is what was wanted
+
+
+def _id(kind: str) -> str:
+    return f"{kind}_{uuid.uuid4().hex[:20]}"

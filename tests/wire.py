@@ -1,0 +1,91 @@
+"""The gate that every event we send must pass: the `openai` package's own types, strictly.
+
+Beyond pydantic's strict mode, no field may be there that the types do not have, since a stock client's parser
+may refuse it. Our own two event families are excepted by name, and have their shapes here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from openai.types.realtime import RealtimeServerEvent
+from openai.types.realtime.realtime_session_create_response import RealtimeSessionCreateResponse
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+
+# Sent by the hosted API too, and not in the SDK's types.
+KNOWN_EXTRAS = {
+    "session.object",
+    "session.id",
+    "session.expires_at",
+    "response.status_details.error.message",
+}
+
+
+class Own(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    response_id: str
+    item_id: str
+
+
+class ReasoningDelta(Own):
+    type: Literal["response.reasoning_text.delta"]
+    output_index: int
+    content_index: int
+    delta: str
+
+
+class ReasoningDone(Own):
+    type: Literal["response.reasoning_text.done"]
+    output_index: int
+    content_index: int
+    text: str
+
+
+class Timings(Own):
+    type: Literal["soundmind.timings"]
+    turn_ended_ms: float | None
+    first_thinking_ms: float | None
+    first_reply_ms: float | None
+    done_ms: float | None
+
+
+OWN: dict[str, type[Own]] = {
+    "response.reasoning_text.delta": ReasoningDelta,
+    "response.reasoning_text.done": ReasoningDone,
+    "soundmind.timings": Timings,
+}
+
+
+def validate(event: dict[str, Any]) -> dict[str, Any]:
+    """The event itself, when it is what the types say. Raises AssertionError or ValidationError."""
+    json.dumps(event, allow_nan=False)
+    if own := OWN.get(event["type"]):
+        own.model_validate(event)
+        return event
+    # A model of the SDK takes anything as an event of another kind, so the type must match too.
+    model = SERVER_EVENT.validate_python(event, strict=True)
+    assert model.type == event["type"]
+    extras = set(_extras(model, "")) - KNOWN_EXTRAS
+    assert not extras, f"{event['type']} has fields that the SDK's types do not know: {sorted(extras)}"
+    if "session" in event:
+        session = RealtimeSessionCreateResponse.model_validate(event["session"], strict=True)
+        assert not list(_extras(session, "")), list(_extras(session, ""))
+    return event
+
+
+def _extras(value: object, path: str) -> list[str]:
+    """Paths of the fields that a parsed event has beyond its types."""
+    if isinstance(value, list):
+        return [extra for part in value for extra in _extras(part, path)]
+    if not isinstance(value, BaseModel):
+        return []
+    prefix = path + "." if path else ""
+    found = [prefix + name for name in value.model_extra or {}]
+    for name in type(value).model_fields:
+        found += _extras(getattr(value, name), prefix + name)
+    return found
