@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.events import BadItem, Item, Role
+from streaming.events import BadItem, Item
 
 
 @dataclass

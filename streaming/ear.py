@@ -43,7 +43,8 @@ class Ear:
     def samples(self) -> NDArray[np.int16]:
         """Everything heard, for the conversation."""
         whole = np.concatenate([np.empty(0, np.float32), *self._heard])
-        return np.clip(np.rint(whole * 32768.0), -32768, 32767).astype(np.int16)
+        pcm: NDArray[np.int16] = np.clip(np.rint(whole * 32768.0), -32768, 32767).astype(np.int16)
+        return pcm
 
     @property
     def seconds(self) -> float:
@@ -82,7 +83,7 @@ class Ear:
 
 
 def whole(key: str, samples: NDArray[np.int16], prompt: Prompt, n_mels: int) -> Context:
-    """A past turn, encoded offline: each piece of 25 s in one go, between its own audio_start and audio_end."""
+    """A past turn, encoded offline: each piece of 25 s in one go, between audio_start and audio_end."""
     offline = Windows(step=PIECE_SAMPLES, look_ahead=0, left=0)  # nothing settles before its piece ends
     ear = Ear(key, prompt, n_mels, offline)
     settled = ear.hear(samples.astype(np.float32) / 32768.0)

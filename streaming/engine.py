@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from model import checkpoint
 from model.config import StepAudio2Config
 from model.prompt import Prompt
@@ -70,17 +72,50 @@ class Engine(Protocol):
         ...
 
 
+class Figures:
+    """The scheduler's own counts: a vLLM stat logger that keeps the newest ones."""
+
+    def __init__(self) -> None:
+        self.kv_usage = 0.0  # 0 to 1, at its last step
+        self.requests = 0  # running, waiting and parked, at its last step
+        self.queried = 0  # prompt tokens looked up in the prefix cache, since the start
+        self.hits = 0  # of them, those found there
+
+    def record(self, scheduler_stats: Any, iteration_stats: Any, **_: Any) -> None:
+        if scheduler_stats is not None:
+            s = scheduler_stats
+            self.kv_usage = float(s.kv_cache_usage)
+            self.requests = s.num_running_reqs + s.num_waiting_reqs + s.num_skipped_waiting_reqs
+            self.queried += s.prefix_cache_stats.queries
+            self.hits += s.prefix_cache_stats.hits
+
+    def log(self) -> None:
+        pass
+
+    def log_engine_initialized(self) -> None:
+        pass
+
+    def record_sleep_state(self, is_awake: int, level: int) -> None:
+        pass
+
+
 class VllmEngine:
     """Stock vLLM in a process of its own."""
 
     def __init__(
-        self, llm: Any, stats: Any, config: StepAudio2Config, prompt: Prompt, temperature: float, name: str
+        self,
+        llm: Any,
+        figures: Figures,
+        config: StepAudio2Config,
+        prompt: Prompt,
+        temperature: float,
+        name: str,
     ) -> None:
         self._llm = llm
-        self._stats = stats
-        self.name = name
+        self.figures = figures
+        self.name = folder.name
         self.prompt = prompt
-        self.temperature = temperature
+        self.temperature = _temperature(folder)
         self.n_mels = config.audio.n_mels
         self.max_tokens = int(llm.model_config.max_model_len)
         self.block = int(llm.vllm_config.cache_config.block_size)
@@ -96,30 +131,33 @@ class VllmEngine:
         """
         config = checkpoint.check(folder)
         prompt = _prompt(folder)
+        torch.set_num_threads(1)  # this process runs but small kernels; two threads on busy cores cost 30 x
         try:
-            llm, stats = await asyncio.to_thread(_create, folder, list(vllm_args))
+            llm, figures = await asyncio.to_thread(_create, folder, list(vllm_args))
         except (Exception, SystemExit) as error:
             raise EngineStartError(_one_line(error)) from error
-        return cls(llm, stats, config, prompt, _temperature(folder), folder.name)
+        return cls(llm, figures, config, prompt, folder)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._llm.shutdown)
+        """End the engine's processes."""
+        llm, self._llm = self._llm, None
+        llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
 
     @property
     def alive(self) -> bool:
-        return not self._llm.errored
+        return self._llm is not None and not self._llm.errored
 
     def running(self) -> int:
         """Requests that the engine has not finished, parked listeners included."""
         return int(self._llm.output_processor.get_num_unfinished_requests())
 
     async def idle(self) -> bool:
-        """True when the engine core itself holds no KV block for any request (this empties its prefix cache)."""
+        """True when the engine core itself holds no KV block for a request. Empties the prefix cache."""
         return bool(await self._llm.reset_prefix_cache())
 
     def kv_usage(self) -> float:
         """Share of the KV cache in use, 0 to 1, as of the engine's last step."""
-        return float(self._stats.kv_usage)
+        return self.figures.kv_usage
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -200,8 +238,8 @@ class VllmEngine:
         return audio_prompt(list(context.ids), items)
 
 
-def _create(folder: Path, vllm_args: list[str]) -> tuple[Any, Any]:
-    """The engine, and the class that holds its newest figures. Blocks for as long as the engine takes to start."""
+def _create(folder: Path, vllm_args: list[str]) -> tuple[Any, Figures]:
+    """The engine and its figures. Blocks for as long as the engine takes to start."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", KV_GIB)
@@ -210,31 +248,16 @@ def _create(folder: Path, vllm_args: list[str]) -> tuple[Any, Any]:
     from vllm.platforms import current_platform
     from vllm.utils.argparse_utils import FlexibleArgumentParser
     from vllm.v1.engine.async_llm import AsyncLLM
-    from vllm.v1.metrics.loggers import StatLoggerBase
-
-    class Stats(StatLoggerBase):
-        """The newest of the scheduler's own figures."""
-
-        kv_usage = 0.0
-
-        def __init__(self, vllm_config: Any = None, engine_index: int = 0) -> None:
-            pass
-
-        def record(self, scheduler_stats: Any, *_: Any, **__: Any) -> None:
-            if scheduler_stats is not None:
-                Stats.kv_usage = scheduler_stats.kv_cache_usage
-
-        def log_engine_initialized(self) -> None:
-            pass
 
     parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
     defaults = ["--model", str(folder), "--block-size", str(BLOCK), "--skip-mm-profiling"]
-    # The engine keeps what it was sent, by key, up to this size: only then may a context leave data out safely.
+    # The engine keeps what it was sent, by key, up to this size: only so may a context leave data out safely.
     defaults += ["--mm-processor-cache-gb", "0.5"]
     if current_platform.is_cpu():  # fp32 is faster than bf16 there, and compiling takes minutes
         defaults += ["--dtype", "float32", "--enforce-eager"]
     args = AsyncEngineArgs.from_cli_args(parser.parse_args([*defaults, *vllm_args]))
-    return AsyncLLM.from_engine_args(args, stat_loggers=[Stats]), Stats
+    figures = Figures()
+    return AsyncLLM.from_engine_args(args, stat_loggers=[lambda config, index: figures]), figures
 
 
 def _prompt(folder: Path) -> Prompt:

@@ -13,9 +13,10 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from streaming.audio import Resampler, decode_pcm16
 from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.ear import Ear
-from streaming.endpointing import Endpointer, Started, Stopped
+from streaming.endpointing import WINDOW, Endpointer, Started, Stopped
 from streaming.engine import Engine
 from streaming.events import (
     BadItem,
@@ -68,7 +69,6 @@ from streaming.vad import SpeechDetector
 
 RATE_IN = 24_000  # Hz, on the wire
 RATE = 16_000  # Hz, everywhere else: the sample clock
-VOICE_WINDOW = 512  # samples a speech probability
 MEMORY = 2 * RATE  # samples kept from before a turn: the longest padding and the detector's delay
 REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
@@ -124,12 +124,22 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._listening = tasks.create_task(self._listener.run())
-                tasks.create_task(self._watch())
+                self._listening = self._spawn(self._listener.run())
+                self._spawn(self._watch())
         except* EngineUnavailable as group:
             if self._reply:
                 self._finish_reply("failed", "engine_failed", "the engine is not running")
             raise EngineUnavailable("the engine is not running") from group
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task of this session. Raises EngineUnavailable once the session has ended."""
+        try:
+            if self._tasks is None:
+                raise RuntimeError
+            return self._tasks.create_task(work)
+        except RuntimeError:
+            work.close()
+            raise EngineUnavailable("the session has ended") from None
 
     async def _watch(self) -> None:
         while True:
@@ -150,7 +160,7 @@ class Session:
         if settings.turn_detection is None:
             self._endpointer = None
         elif self._endpointer is None:
-            self._endpointer = Endpointer(settings.turn_detection)
+            self._endpointer = Endpointer(settings.turn_detection, self._received)
             self._judged = self._received
         else:
             self._endpointer.configure(settings.turn_detection)
@@ -173,10 +183,10 @@ class Session:
             return
         if self._ear is not None:
             self._hear(samples)
-        while self._received - self._judged >= VOICE_WINDOW:
+        while self._received - self._judged >= WINDOW:
             at = self._recent.size - (self._received - self._judged)
-            probability = self._voice.push(self._recent[at : at + VOICE_WINDOW])
-            self._judged += VOICE_WINDOW
+            probability = self._voice.push(self._recent[at : at + WINDOW])
+            self._judged += WINDOW
             event = self._endpointer.push(probability, self._judged)
             if isinstance(event, Started):
                 self._speech_started(event.at, told=True)
@@ -254,7 +264,7 @@ class Session:
         interrupts = detection is not None and detection.interrupt_response
         self._happened(Happened.INTERRUPTION if interrupts else Happened.SPEECH)
         if told:
-            self._hear(self._recent[self._recent.size - (self._received - at) :])
+            self._hear(self._recent[max(0, self._recent.size - (self._received - at)) :])
 
     def _turn_over(self, last_voiced: int) -> None:
         """The detector, or the watchdog, says that the user's turn has ended."""
@@ -303,8 +313,8 @@ class Session:
             self._reopen()
         self._emit(Committed(item.id, before))
         self._emit(ItemAdded(item, before))
-        if self._settings.transcribe and self._tasks:
-            self._tasks.create_task(self._transcribe(item.id, heard.seconds, self._listener.context))
+        if self._settings.transcribe:
+            self._spawn(self._transcribe(item.id, heard.seconds, self._listener.context))
 
     def _arrived(self, sample: int) -> float:
         """When a sample came in, on the clock in seconds."""
@@ -334,8 +344,7 @@ class Session:
         self._emit(
             ResponseStarted(reply.response_id, reply.item_id, self._conversation.last_id, request.metadata)
         )
-        assert self._tasks is not None
-        reply.task = self._tasks.create_task(self._speak(reply, context, thinking, limit))
+        reply.task = self._spawn(self._speak(reply, context, thinking, limit))
 
     async def _speak(self, reply: ActiveReply, context: Context, thinking: bool, limit: int) -> None:
         audio = context.audio_tokens
@@ -463,6 +472,6 @@ class Session:
         """Start the engine's session anew from the conversation."""
         self._listener = self._new_listener()
         self._stale = False
-        if self._tasks is not None and self._listening is not None:
+        if self._listening is not None:
             self._listening.cancel()
-            self._listening = self._tasks.create_task(self._listener.run())
+            self._listening = self._spawn(self._listener.run())

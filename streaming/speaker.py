@@ -39,10 +39,11 @@ async def speak(
     sampling = Sampling(max_tokens, engine.temperature)
     async with aclosing(engine.generate(whole, sampling)) as deltas:
         async for delta in deltas:
+            was_thinking = parser.thinking
             parts = parser.push(delta.text)
             if delta.finish:
                 parts += parser.finish()
-            if parser.thinking:
+            if was_thinking:
                 reasoning += delta.tokens
             else:
                 reply += delta.tokens

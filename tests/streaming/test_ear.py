@@ -24,7 +24,9 @@ def heard(samples: Samples, packet: int) -> tuple[Context, Ear]:
     return settled, ear
 
 
-@pytest.mark.parametrize("samples", [1, 300, 1600, 6400, 11_560, 32_000, PIECE_SAMPLES, PIECE_SAMPLES + 1, 500_000])
+@pytest.mark.parametrize(
+    "samples", [1, 300, 1600, 6400, 11_560, 32_000, PIECE_SAMPLES, PIECE_SAMPLES + 1, 500_000]
+)
 def test_the_tokens_are_those_of_the_whole_clip(samples: int) -> None:
     audio = noise(samples)
     settled, ear = heard(audio, 480)
@@ -52,7 +54,9 @@ def test_looking_at_the_end_changes_nothing() -> None:
         second += looked.hear(audio[at : at + 800])
         looked.end()
     assert first.ids == second.ids
-    assert [a.data[0].tolist() for a in first.audio if a.data] == [a.data[0].tolist() for a in second.audio if a.data]
+    assert [a.data[0].tolist() for a in first.audio if a.data] == [
+        a.data[0].tolist() for a in second.audio if a.data
+    ]
 
 
 def test_only_settled_audio_leaves() -> None:

@@ -1,0 +1,437 @@
+"""Conversations over a scripted engine: order, barge-in, overlap, bad moments, and no request left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streaming.context import Context
+from streaming.engine import Sampling
+from streaming.events import (
+    BadItem,
+    Cleared,
+    Committed,
+    EmptyBuffer,
+    EngineUnavailable,
+    Event,
+    Forgotten,
+    ItemAdded,
+    NoActiveResponse,
+    Refused,
+    ReplyDelta,
+    ResponseActive,
+    ResponseDone,
+    ResponseRequest,
+    ResponseStarted,
+    ServerVad,
+    SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+    ThinkingDelta,
+    ThinkingDone,
+    TranscriptDelta,
+    TranscriptDone,
+    TranscriptFailed,
+)
+from streaming.session import STALL_SECONDS, Session
+from tests.scripted import REPLY, ScriptedEngine
+
+E = TypeVar("E")
+PACKET = 480  # samples at 24 kHz: 20 ms
+
+
+class Loudness:
+    """A detector with the real interface that takes loud for voiced."""
+
+    def stream(self) -> Loudness:
+        return self
+
+    def push(self, window: NDArray[np.float32]) -> float:
+        return float(np.abs(window).max() > 0.05)
+
+
+class Talk:
+    """A session under test: what it told, and somebody who speaks to it."""
+
+    def __init__(self, engine: ScriptedEngine, settings: SessionSettings) -> None:
+        self.engine = engine
+        self.events: list[Event] = []
+        self.now = 0.0
+        self.session = Session(engine, Loudness(), self.events.append, settings, clock=lambda: self.now)  # type: ignore[arg-type]
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [e for e in self.events if isinstance(e, kind)]
+
+    async def send(self, ms: int, amplitude: float) -> None:
+        tone = amplitude * np.sin(np.arange(ms * 24) * 0.05)
+        pcm = (tone * 32767).astype("<i2").tobytes()
+        for at in range(0, len(pcm), 2 * PACKET):
+            self.session.append_audio(pcm[at : at + 2 * PACKET])
+            self.now += 0.02
+            await asyncio.sleep(0)
+
+    async def speak(self, ms: int = 900) -> None:
+        await self.send(ms, 0.5)
+
+    async def pause(self, ms: int = 800) -> None:
+        await self.send(ms, 0.0)
+
+    async def settle(self) -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def talk(
+    engine: ScriptedEngine | None = None, settings: SessionSettings | None = None
+) -> AsyncIterator[Talk]:
+    made = Talk(engine or ScriptedEngine(), settings or SessionSettings())
+    task = asyncio.create_task(made.session.run())
+    try:
+        await made.settle()
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert made.engine.running() == 0  # whatever happened, no request is left
+
+
+MANUAL = SessionSettings(turn_detection=None)
+
+
+async def test_one_spoken_turn_from_start_to_end() -> None:
+    async with talk() as t:
+        await t.pause(400)
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    kinds = [type(e) for e in t.events]
+    assert kinds == [
+        SpeechStarted,
+        SpeechStopped,
+        Committed,
+        ItemAdded,
+        ResponseStarted,
+        *[ThinkingDelta] * 2,
+        ThinkingDone,
+        *[ReplyDelta] * 2,
+        ResponseDone,
+    ]
+    started, stopped, done = t.of(SpeechStarted)[0], t.of(SpeechStopped)[0], t.of(ResponseDone)[0]
+    assert 0 <= started.at_ms <= 400 < stopped.at_ms  # the padding included
+    assert done.status == "completed"
+    assert done.text == "1 plus 1 is 2."
+    assert done.thinking == "heard: one plus one\n1+1=2"
+    assert done.usage.audio == t.engine.requests[0].audio_tokens > 0
+    assert (done.usage.reasoning, done.usage.reply) == (3, 2)
+
+
+async def test_it_has_read_nearly_everything_before_the_turn_ends() -> None:
+    async with talk() as t:
+        await t.speak(3000)
+        await t.settle()
+        before = sum(c.audio_tokens for c in t.engine.appends[0])
+        await t.pause()
+        await t.settle()
+    assert before * 80 >= 3000 - 400 - 320 - 80  # a chunk in the making, the look-ahead, a token
+    assert len(t.engine.appends[0]) > 5
+
+
+async def test_the_fork_repeats_what_the_listener_was_given() -> None:
+    async with talk() as t:
+        await t.speak(2000)
+        await t.pause()
+        await t.settle()
+    given = sum((c for c in t.engine.appends[0]), Context())
+    fork = t.engine.requests[0]
+    shared = len(fork) - len(t.engine.prompt.assistant_open(True))
+    assert fork.ids[:shared] == given.ids[:shared]  # the listener has the reply behind it by now
+    assert [a.key for a in fork.audio] == [a.key for a in given.audio]
+
+
+async def test_timings_count_from_the_last_voiced_sample() -> None:
+    async with talk() as t:
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    timings = t.of(ResponseDone)[0].timings
+    assert timings.turn_ended is not None and 450 <= timings.turn_ended <= 600
+    assert timings.first_thinking is not None and timings.first_reply is not None and timings.done is not None
+    assert timings.turn_ended <= timings.first_thinking <= timings.first_reply <= timings.done
+
+
+async def test_barge_in_aborts_at_once_and_keeps_what_was_told() -> None:
+    engine = ScriptedEngine()
+    async with talk(engine) as t:
+        engine.gate = asyncio.Event()
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        assert engine.running() == 2  # the listener and the speaker
+        await t.speak(200)
+        await t.settle()
+        assert engine.running() == 1
+        done = t.of(ResponseDone)[0]
+        assert (done.status, done.reason) == ("cancelled", "turn_detected")
+        assert done.thinking == "heard: one plus one"  # a newline could belong to the end of the thoughts
+        order = [type(e) for e in t.events]
+        assert order.index(ResponseDone) > [i for i, k in enumerate(order) if k is SpeechStarted][1]
+        engine.gate.set()
+        await t.pause()
+        await t.settle()
+    assert t.of(ResponseDone)[1].status == "completed"
+
+
+async def test_a_reply_cut_off_stays_in_the_context_as_far_as_it_was_told() -> None:
+    def stop_after(context: Context, sampling: Sampling) -> tuple[str, ...]:
+        return ("\n</think>\n" + "one two three ", "never told")
+
+    engine = ScriptedEngine(stop_after)
+    async with talk(engine) as t:
+        engine.gate = asyncio.Event()
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    heard = bytes(i for i in engine.requests[1].ids if i < 256).decode()
+    assert "one two three" in heard
+    assert "never told" not in heard
+    assert "<think>" not in heard[: heard.rindex("assistant")]  # past reasoning never enters the history
+
+
+async def test_speech_that_may_not_interrupt_leaves_the_reply_alone() -> None:
+    settings = SessionSettings(turn_detection=ServerVad(interrupt_response=False))
+    engine = ScriptedEngine()
+    async with talk(engine, settings) as t:
+        engine.gate = asyncio.Event()
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        await t.speak(300)
+        engine.gate.set()
+        await t.settle()
+        assert t.of(ResponseDone)[0].status == "completed"
+        await t.pause()
+        await t.settle()
+    # The reply stands between the two questions, though it ended while the second was being spoken.
+    text = bytes(i for i in engine.requests[1].ids if i < 256).decode()
+    assert text.index("1 plus 1 is 2.") < text.rindex("human")
+
+
+async def test_without_detection_the_client_decides() -> None:
+    async with talk(settings=MANUAL) as t:
+        await t.speak(1000)
+        t.session.commit()
+        await t.settle()
+        assert [type(e) for e in t.events] == [Committed, ItemAdded]
+        t.session.create_response(ResponseRequest(metadata={"mark": "7"}))
+        await t.settle()
+    assert t.of(ResponseStarted)[0].metadata == {"mark": "7"}
+    assert t.of(ResponseDone)[0].metadata == {"mark": "7"}
+
+
+async def test_detection_that_may_not_answer() -> None:
+    settings = SessionSettings(turn_detection=ServerVad(create_response=False))
+    async with talk(settings=settings) as t:
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        assert t.of(Committed) and not t.of(ResponseStarted)
+        given = sum((c for c in t.engine.appends[0]), Context())
+        assert given.ids[-1] == t.engine.prompt.eot  # the listener has the whole turn all the same
+
+
+async def test_refusals_leave_the_session_alive() -> None:
+    engine = ScriptedEngine()
+    async with talk(engine) as t:
+        with pytest.raises(EmptyBuffer):
+            t.session.commit()
+        with pytest.raises(NoActiveResponse, match="Cancellation failed"):
+            t.session.cancel_response()
+        engine.gate = asyncio.Event()
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        with pytest.raises(ResponseActive):
+            t.session.create_response(ResponseRequest())
+        with pytest.raises(NoActiveResponse):
+            t.session.cancel_response("resp_other")
+        t.session.cancel_response()
+        assert (t.of(ResponseDone)[0].status, t.of(ResponseDone)[0].reason) == (
+            "cancelled",
+            "client_cancelled",
+        )
+        engine.gate.set()
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    assert t.of(ResponseDone)[1].status == "completed"
+
+
+async def test_clearing_throws_the_turn_away() -> None:
+    async with talk() as t:
+        await t.speak()
+        await t.pause(200)  # speech that goes on would begin a new turn
+        t.session.clear()
+        await t.pause()
+        await t.settle()
+        assert t.of(Cleared)
+        assert not t.of(Committed) and not t.of(ResponseStarted)
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        assert t.of(ResponseDone)[0].status == "completed"
+    assert sum(i == t.engine.prompt.audio_start for i in t.engine.requests[0].ids) == 1
+
+
+async def test_typed_turns() -> None:
+    async with talk() as t:
+        t.session.add_text("mine", "user", "one plus one", None)
+        with pytest.raises(BadItem):
+            t.session.add_text("mine", "user", "again", None)
+        with pytest.raises(BadItem, match="at the end"):
+            t.session.add_text(None, "user", "elsewhere", "nobody")
+        t.session.create_response(ResponseRequest(thinking=False))
+        await t.settle()
+    assert [e.item.id for e in t.of(ItemAdded)] == ["mine"]
+    assert "one plus one" in bytes(i for i in t.engine.requests[0].ids if i < 256).decode()
+
+
+async def test_what_was_said_is_written_down() -> None:
+    def reply(context: Context, sampling: Sampling) -> tuple[str, ...]:
+        asked = bytes(i for i in context.ids if i < 256).decode()
+        return ("one ", "plus one") if "Write down" in asked else REPLY
+
+    async with talk(ScriptedEngine(reply), SessionSettings(transcribe=True)) as t:
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    item = t.of(Committed)[0].item_id
+    assert t.of(TranscriptDone)[0].text == "one plus one"
+    assert {e.item_id for e in t.of(TranscriptDelta)} == {item}
+    assert t.of(ResponseDone)[0].status == "completed"
+
+
+async def test_a_transcript_that_fails_costs_no_turn() -> None:
+    engine = ScriptedEngine()
+    async with talk(engine, SessionSettings(transcribe=True)) as t:
+        engine.refusal = Refused("no")
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    assert t.of(TranscriptFailed)[0].message == "no"
+    assert t.of(ResponseDone)[0].status == "completed"
+
+
+async def test_a_refused_request_fails_the_reply_and_not_the_session() -> None:
+    engine = ScriptedEngine()
+    async with talk(engine) as t:
+        engine.refusal = Refused("too long")
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        assert (t.of(ResponseDone)[0].status, t.of(ResponseDone)[0].message) == ("failed", "too long")
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    assert t.of(ResponseDone)[1].status == "completed"
+
+
+async def test_a_forgetful_engine_is_told_again() -> None:
+    engine = ScriptedEngine()
+    async with talk(engine) as t:
+        engine.refusal = Forgotten("lost")
+        await t.speak(2000)
+        await t.pause()
+        await t.settle()
+    assert t.of(ResponseDone)[0].status == "completed"
+    assert len(engine.appends) == 2  # a new listener
+    assert all(a.data for a in engine.requests[1].audio)
+
+
+async def test_a_dead_engine_ends_the_session_and_the_reply() -> None:
+    engine = ScriptedEngine()
+    made = Talk(engine, SessionSettings())
+    task = asyncio.create_task(made.session.run())
+    await made.settle()
+    await made.speak()
+    engine.gate = asyncio.Event()
+    await made.pause(700)
+    assert made.of(ResponseStarted)
+    engine.alive = False
+    await made.speak(100)
+    with pytest.raises(EngineUnavailable):
+        await made.speak()
+        await made.pause()
+    with pytest.raises(EngineUnavailable):
+        await task
+    assert made.of(ResponseDone)[0].status in ("cancelled", "failed")
+    assert engine.running() == 0
+
+
+async def test_a_line_that_goes_quiet_ends_the_turn() -> None:
+    async with talk() as t:
+        await t.speak()
+        t.session.tick(t.now)
+        assert not t.of(SpeechStopped)
+        t.session.tick(t.now + STALL_SECONDS + 0.1)
+        await t.settle()
+    assert t.of(ResponseDone)[0].status == "completed"
+
+
+async def test_new_instructions_reach_the_next_reply() -> None:
+    settings = SessionSettings(instructions="You are Ada.")
+    async with talk(settings=settings) as t:
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        t.session.configure(replace(settings, instructions="You are Bob."))
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        t.session.create_response(ResponseRequest(instructions="You are Cy."))
+        await t.settle()
+    heads = [bytes(i for i in c.ids[:30] if i < 256).decode() for c in t.engine.requests]
+    assert ["Ada" in heads[0], "Bob" in heads[1], "Cy" in heads[2]] == [True] * 3
+    assert sum(i == t.engine.prompt.audio_start for i in t.engine.requests[2].ids) == 2
+
+
+async def test_old_turns_make_room_and_the_context_stays_bounded() -> None:
+    engine = ScriptedEngine(max_tokens=512)
+    async with talk(engine) as t:
+        for _ in range(20):
+            await t.speak(1500)
+            await t.pause()
+            await t.settle()
+    assert [d.status for d in t.of(ResponseDone)] == ["completed"] * 20
+    assert max(len(c) for c in engine.requests) < 512
+    assert 1 < len(engine.appends) < 15  # listeners are reopened now and then, not every turn
+
+
+async def test_a_turn_longer_than_the_context_is_ended_not_lost() -> None:
+    engine = ScriptedEngine(max_tokens=512)
+    async with talk(engine) as t:
+        await t.speak(40_000)
+        await t.pause()
+        await t.settle()
+    assert t.of(ResponseDone)[0].status in ("completed", "cancelled")
+    assert max(len(c) for c in engine.requests) < 512
+
+
+async def test_many_turns_leave_nothing_behind() -> None:
+    async with talk() as t:
+        for _ in range(60):
+            await t.speak(400)
+            await t.pause(700)
+            await t.settle()
+            assert t.engine.running() == 1
+    assert [d.status for d in t.of(ResponseDone)] == ["completed"] * 60
