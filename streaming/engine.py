@@ -108,8 +108,7 @@ class VllmEngine:
         figures: Figures,
         config: StepAudio2Config,
         prompt: Prompt,
-        temperature: float,
-        name: str,
+        folder: Path,
     ) -> None:
         self._llm = llm
         self.figures = figures
