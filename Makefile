@@ -1,0 +1,37 @@
+PYTHON ?= python3
+LOCK ?= cpu
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check nano clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## the virtual environment in .venv (LOCK=cuda for NVIDIA GPUs); the others do it when needed
+
+$(READY): pyproject.toml requirements/common.txt requirements/$(LOCK).txt requirements/dev.txt tools/setup.py
+	@$(PYTHON) tools/setup.py $(VENV) $(LOCK)
+	@touch $@
+
+run: $(READY)  ## the server with the embedded model, talked to once; stays up until Ctrl-C
+	@$(BIN)/soundmind serve --demo
+
+test: $(READY)  ## all tests (ARGS="-k turn" for some)
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY)  ## style, types, import rules, versions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tools/check_versions.py
+
+nano: $(READY)  ## trains the embedded model again, from nothing
+	@$(BIN)/python -m model.training
+
+clean:  ## removes the virtual environment and every cache
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
