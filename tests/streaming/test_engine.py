@@ -1,0 +1,172 @@
+"""Real vLLM: the resumable request, forks that find its blocks, and nothing left when somebody goes away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from model.checkpoint import NANO, CheckpointError
+from model.windows import Windows
+from streaming.context import Audio, Context
+from streaming.ear import Ear
+from streaming.engine import Delta, EngineStartError, Sampling, VllmEngine
+from streaming.events import Forgotten, Refused, SessionFull
+from streaming.listener import Listener
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[VllmEngine]:
+    made = await VllmEngine.start(NANO)
+    yield made
+    await made.close()
+
+
+class Heard(Listener):
+    """A listener that tells when the engine has caught up."""
+
+    def __init__(self, engine: VllmEngine) -> None:
+        self.progress = asyncio.Event()
+        super().__init__(engine, self.progress.set)
+
+    async def caught_up(self) -> None:
+        while self.in_cache < len(self.context):
+            self.progress.clear()
+            await self.progress.wait()
+
+
+@asynccontextmanager
+async def listening(engine: VllmEngine) -> AsyncIterator[Heard]:
+    listener = Heard(engine)
+    task = asyncio.create_task(listener.run())
+    try:
+        yield listener
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def heard(ear: Ear, seconds: float) -> Iterator[Context]:
+    """Noise, always the same, in packets of 100 ms: what becomes settled of it."""
+    noise = np.random.default_rng(0).normal(0, 0.1, int(seconds * 16_000)).astype(np.float32)
+    for block in np.split(noise, range(1600, noise.size, 1600)):
+        yield ear.hear(block)
+
+
+async def spoken(engine: VllmEngine, listener: Heard, seconds: float, key: str) -> Context:
+    """Noise, told to the listener as it comes; returns the fork's context at its end."""
+    prompt = engine.prompt
+    listener.append(Context.of(prompt.human_open()), later=True)
+    ear = Ear(key, prompt, engine.n_mels, Windows())
+    for settled in heard(ear, seconds):
+        if settled:
+            listener.append(settled)
+        await asyncio.sleep(0.001)
+    await listener.caught_up()
+    return listener.context + ear.end() + Context.of(prompt.human_close() + prompt.assistant_open(True))
+
+
+async def output(engine: VllmEngine, context: Context, limit: int = 24) -> tuple[str, Delta]:
+    text = ""
+    async with aclosing(engine.generate(context, Sampling(limit))) as deltas:
+        async for delta in deltas:
+            text += delta.text
+    return text, delta
+
+
+async def test_a_fork_finds_the_listeners_blocks(engine: VllmEngine) -> None:
+    async with listening(engine) as listener:
+        context = await spoken(engine, listener, 8.0, "fork")
+        settled = len(listener.context)
+        queried, hits = engine.figures.queried, engine.figures.hits
+        text, last = await output(engine, context)
+        # vLLM's own counts: of the request, and of its prefix cache as a whole.
+        assert last.cached_tokens >= settled - 2 * engine.block
+        assert engine.figures.hits - hits >= settled - 2 * engine.block
+        assert engine.figures.queried - queried >= len(context)
+        held = [a for a in context.audio if a.data is None]
+        assert len(held) >= len(context.audio) // 2  # most of the audio was not even sent again
+    # The same audio under other keys, with all its data: nothing of it can be cached.
+    ear = Ear("cold", engine.prompt, engine.n_mels, Windows())
+    audio = sum(heard(ear, 8.0), Context()) + ear.end()
+    moved = [replace(a, offset=b.offset) for a, b in zip(audio.audio, context.audio, strict=True)]
+    cold_text, cold = await output(engine, Context(context.ids, tuple(moved)))
+    assert cold.cached_tokens < engine.block
+    assert cold_text == text  # what was cached piece by piece says the same as what is computed at once
+
+
+async def test_a_parked_listener_goes_on_after_its_forks(engine: VllmEngine) -> None:
+    async with listening(engine) as listener:
+        for turn in range(3):
+            context = await spoken(engine, listener, 2.0, f"turn-{turn}")
+            async with aclosing(engine.generate(context, Sampling(50))) as deltas:
+                await anext(deltas)  # barge-in: the fork is dropped after its first token
+            assert engine.running() == 1
+            listener.append(context[len(listener.context) : len(context)])
+        assert len(listener.context) > 3 * 25
+    assert engine.running() == 0
+
+
+async def test_whoever_leaves_takes_the_request_along(engine: VllmEngine) -> None:
+    async with listening(engine) as listener:
+        context = await spoken(engine, listener, 1.0, "leaving")
+
+        async def reply() -> None:
+            await output(engine, context, 500)
+
+        replies = [asyncio.create_task(reply()) for _ in range(3)]
+        await asyncio.sleep(0.2)
+        for task in replies:
+            task.cancel()
+        await asyncio.gather(*replies, return_exceptions=True)
+    assert engine.running() == 0
+    await output(engine, Context.of(engine.prompt.human_text("hello")), 1)  # a step, for fresh figures
+    assert await engine.idle()  # the engine core itself holds no block for anybody
+    assert engine.figures.requests <= 1
+
+
+async def test_audio_that_the_engine_never_heard_is_told_apart(engine: VllmEngine) -> None:
+    prompt = engine.prompt
+    ids = prompt.human_open() + prompt.audio(5) + prompt.human_close() + prompt.assistant_open(True)
+    unknown = Audio("never-sent", ids.index(prompt.audio_patch), 5, None)
+    with pytest.raises(Forgotten):
+        await output(engine, Context(tuple(ids), (unknown,)))
+    text, _ = await output(engine, Context.of(prompt.human_text("hello") + prompt.assistant_open(True)))
+    assert text  # and the engine lives
+
+
+async def test_a_context_beyond_the_limit_is_refused(engine: VllmEngine) -> None:
+    with pytest.raises(Refused):
+        await output(engine, Context.of([engine.prompt.eot] * (engine.max_tokens + 1)))
+
+
+async def test_places_are_counted_in_kv_tokens(engine: VllmEngine) -> None:
+    places = engine.kv_tokens // engine.max_tokens
+    entered = [engine.admit() for _ in range(places)]
+    for place in entered:
+        place.__enter__()
+    with pytest.raises(SessionFull, match=f"all {places} places"), engine.admit():
+        pass
+    for place in entered:
+        place.__exit__(None, None, None)
+    with engine.admit():
+        pass
+
+
+async def test_no_checkpoint_no_engine(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no config.json"):
+        await VllmEngine.start(tmp_path)
+
+
+async def test_a_refusal_of_vllm_is_one_line() -> None:
+    with pytest.raises(EngineStartError) as refused:
+        await VllmEngine.start(NANO, ["--block-size", "nonsense"])
+    assert "\n" not in str(refused.value)
