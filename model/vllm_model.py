@@ -67,14 +67,15 @@ class StepAudio2ForCausalLM(nn.Module, SupportsMultiModal, SupportsPP, SupportsL
         plain = vllm_config.quant_config is None and vllm_config.load_config.load_format != "dummy"
         if plain and folder.is_dir():
             checkpoint.check(folder)
-        config = network_config(model_config.hf_config)
+        self.config = model_config.hf_config  # vLLM's LoRA asks for it
+        config = network_config(self.config)
         with self._mark_tower_model(vllm_config, "audio"):
             self.encoder = AudioEncoder(config.audio)
             self.adapter = AudioAdaptor(config.audio)
         with self._mark_language_model(vllm_config):
             self.language_model = init_vllm_registered_model(
                 vllm_config=vllm_config,
-                hf_config=model_config.hf_config.text_config,
+                hf_config=self.config.text_config,
                 prefix=maybe_prefix(prefix, "language_model"),
                 architectures=["Qwen2ForCausalLM"],
             )
