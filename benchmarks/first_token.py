@@ -39,7 +39,8 @@ from streaming.ear import Ear
 from streaming.engine import VllmEngine
 from streaming.events import Event, ReplyDelta, ResponseDone, ResponseRequest, SessionSettings, ThinkingDelta
 from streaming.listener import Listener
-from streaming.session import RATE, RATE_IN, Session
+from streaming.microphone import RATE, RATE_IN
+from streaming.session import Session
 from streaming.speaker import speak
 from streaming.vad import SpeechDetector
 

@@ -59,7 +59,13 @@ async def ask_all(url: str, folder: Path, callers: int) -> list[dict[str, Any]]:
             entry = waiting.pop()
             turns = (await ask(url, read_pcm(folder / entry["file"]), Silent(), Wishes())).turns
             last = turns[-1] if turns else None
-            answer: dict[str, Any] = {"turns": len(turns), "heard": None, "thinking": "", "reply": "", "timings": {}}
+            answer: dict[str, Any] = {
+                "turns": len(turns),
+                "heard": None,
+                "thinking": "",
+                "reply": "",
+                "timings": {},
+            }
             if last:
                 answer |= {"heard": last.heard, "thinking": last.thinking, "reply": last.reply}
                 answer["timings"] = last.timings

@@ -1,6 +1,6 @@
 """The shell of one live conversation: runs the pure cores for every packet, and owns the tasks.
 
-    packet -> resample -> voice -> endpointing -> turn table -> ear, listener, speaker
+    packet -> microphone (resample, voice, endpointing) -> turn table -> ear, listener, speaker
 
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
 request, for a reply, for a transcript and for the watchdog, all in one TaskGroup. What happens is told
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
@@ -24,12 +23,11 @@ from numpy.typing import NDArray
 from model.prompt import TRANSCRIBE
 from model.reasoning import Thinking
 from model.windows import Windows
-from streaming import ear, turn
-from streaming.audio import Resampler, decode_pcm16
+from streaming import turn
 from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.ear import Ear
-from streaming.endpointing import WINDOW, Endpointer, Started, Stopped
+from streaming.endpointing import Started, Stopped
 from streaming.engine import Engine
 from streaming.events import (
     BadItem,
@@ -62,14 +60,13 @@ from streaming.events import (
     Usage,
 )
 from streaming.listener import Listener
+from streaming.microphone import RATE, Microphone
+from streaming.recall import recall, typed
 from streaming.reply import ActiveReply
 from streaming.speaker import Told, speak
 from streaming.turn import Do, Happened, State
 from streaming.vad import SpeechDetector
 
-RATE_IN = 24_000  # Hz, on the wire
-RATE = 16_000  # Hz, everywhere else: the sample clock
-MEMORY = 2 * RATE  # samples kept from before a turn: the longest padding and the detector's delay
 REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
@@ -99,15 +96,9 @@ class Session:
         self._appended = appended
         self._windows = windows or Windows()
         self._clock = clock
-        self._resampler = Resampler(RATE_IN, RATE)
-        self._voice = detector.stream()
-        self._endpointer = Endpointer(settings.turn_detection) if settings.turn_detection else None
+        self._microphone = Microphone(detector, settings.turn_detection)
         self._conversation = Conversation()
         self._state = State.IDLE
-        self._recent: NDArray[np.float32] = np.empty(0, np.float32)  # the newest audio, up to `_received`
-        self._received = 0  # samples so far: the sample clock
-        self._judged = 0  # of them, those that a speech probability exists for
-        self._arrivals: deque[tuple[int, float]] = deque(maxlen=256)  # sample clock, wall clock
         self._ear: Ear | None = None
         self._turn_id = ""
         self._turn_start = 0  # in the listener's context
@@ -148,22 +139,15 @@ class Session:
 
     def tick(self, now: float) -> None:
         """End a turn whose audio has stopped coming. `now` is the clock in seconds."""
-        hearing = self._ear is not None and self._endpointer is not None
-        if hearing and self._arrivals and now - self._arrivals[-1][1] > STALL_SECONDS:
-            assert self._endpointer is not None
-            self._endpointer.reset(self._received)
-            self._turn_over(self._received)
+        last = self._microphone.last_arrival
+        hearing = self._ear is not None and self._microphone.detecting
+        if hearing and last is not None and now - last > STALL_SECONDS:
+            self._turn_over(self._microphone.clock)
 
     def configure(self, settings: SessionSettings) -> None:
         """Change the settings from here on. A turn that is being spoken goes on under them."""
         before, self._settings = self._settings, settings
-        if settings.turn_detection is None:
-            self._endpointer = None
-        elif self._endpointer is None:
-            self._endpointer = Endpointer(settings.turn_detection, self._received)
-            self._judged = self._received
-        else:
-            self._endpointer.configure(settings.turn_detection)
+        self._microphone.configure(settings.turn_detection)
         if settings.instructions != before.instructions and self._ear is None:
             self._reopen()
 
@@ -171,25 +155,13 @@ class Session:
 
     def append_audio(self, pcm: bytes) -> None:
         """PCM16 little endian, mono, 24 kHz, any amount. Raises BadAudio."""
-        samples = self._resampler.push(decode_pcm16(pcm))
-        now = self._clock()
-        self._received += samples.size
-        self._arrivals.append((self._received, now))
-        self._recent = np.concatenate([self._recent[-MEMORY:], samples])
-        if self._endpointer is None:
-            if self._ear is None and samples.size:
-                self._speech_started(self._received - samples.size, told=False)
-            self._hear(samples)
-            return
-        if self._ear is not None:
-            self._hear(samples)
-        while self._received - self._judged >= WINDOW:
-            at = self._recent.size - (self._received - self._judged)
-            probability = self._voice.push(self._recent[at : at + WINDOW])
-            self._judged += WINDOW
-            event = self._endpointer.push(probability, self._judged)
+        for block, event in self._microphone.push(pcm, self._clock()):
+            if self._ear is None and not self._microphone.detecting:
+                self._turn_id = _id("item")
+                self._happened(Happened.SPEECH)
+            self._hear(block)
             if isinstance(event, Started):
-                self._speech_started(event.at, told=True)
+                self._speech_started(event.at)
             elif isinstance(event, Stopped):
                 self._turn_over(event.last_voiced)
 
@@ -197,15 +169,13 @@ class Session:
         """End the user's turn by hand; asks for no reply. Raises EmptyBuffer."""
         if self._ear is None:
             raise EmptyBuffer("the input audio buffer is empty: append audio before committing it")
-        if self._endpointer is not None:
-            self._endpointer.reset(self._received)
+        self._microphone.reset()
         self._happened(Happened.SILENCE)
 
     def clear(self) -> None:
         """Throw away the audio of a turn that has not ended."""
         if self._ear is not None:
-            if self._endpointer is not None:
-                self._endpointer.reset(self._received)
+            self._microphone.reset()
             self._happened(Happened.DISCARDED)
         self._emit(Cleared())
 
@@ -230,7 +200,7 @@ class Session:
         if self._ear is not None:
             raise BadItem("the user is speaking: add the item once the turn has ended")
         item = Item(item_id or _id("item"), role, text=text)
-        context = self._typed(item)
+        context = typed(item, self._engine.prompt)
         before = self._conversation.add(Entry(item, tokens=len(context)))
         self._listener.append(context)
         self._emit(ItemAdded(item, before))
@@ -256,22 +226,22 @@ class Session:
                 case Do.START_REPLY:
                     self._start_reply(request or ResponseRequest(), since)
 
-    def _speech_started(self, at: int, *, told: bool) -> None:
+    def _speech_started(self, at: int) -> None:
         self._turn_id = _id("item")
-        if told:
-            self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
+        self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
         detection = self._settings.turn_detection
         interrupts = detection is not None and detection.interrupt_response
         self._happened(Happened.INTERRUPTION if interrupts else Happened.SPEECH)
-        if told:
-            self._hear(self._recent[max(0, self._recent.size - (self._received - at)) :])
+        self._hear(self._microphone.since(at))
 
     def _turn_over(self, last_voiced: int) -> None:
-        """The detector, or the watchdog, says that the user's turn has ended."""
+        """The detector says that the user's turn has ended, or something else has to end it."""
+        self._microphone.reset()
         detection = self._settings.turn_detection
-        self._emit(SpeechStopped(self._turn_id, self._received * 1000 // RATE))
+        self._emit(SpeechStopped(self._turn_id, self._microphone.clock * 1000 // RATE))
         answered = detection is None or detection.create_response
-        self._happened(Happened.QUESTION if answered else Happened.SILENCE, since=self._arrived(last_voiced))
+        since = self._microphone.arrived(last_voiced, self._clock())
+        self._happened(Happened.QUESTION if answered else Happened.SILENCE, since=since)
 
     def _open_turn(self) -> None:
         if len(self._listener.context) > self._engine.max_tokens // 2:
@@ -291,13 +261,12 @@ class Session:
             len(self._listener.context)
             > self._engine.max_tokens - self._reply_tokens() - 2 * self._windows.step
         ):
-            self._stop_listening()
+            self._full()
 
-    def _stop_listening(self) -> None:
+    def _full(self) -> None:
         """The turn has filled the context: end it here, as if the user had stopped."""
-        if self._endpointer is not None:
-            self._endpointer.reset(self._received)
-            self._turn_over(self._received)
+        if self._microphone.detecting:
+            self._turn_over(self._microphone.clock)
         else:
             self._happened(Happened.SILENCE)
 
@@ -316,10 +285,6 @@ class Session:
         if self._settings.transcribe:
             self._spawn(self._transcribe(item.id, heard.seconds, self._listener.context))
 
-    def _arrived(self, sample: int) -> float:
-        """When a sample came in, on the clock in seconds."""
-        return next((when for clock, when in self._arrivals if clock >= sample), self._clock())
-
     # --- replies ---
 
     def _reply_tokens(self) -> int:
@@ -337,7 +302,7 @@ class Session:
         if self._ear is not None:  # what is being said is not part of the question
             context = context[: self._turn_start]
         if request.instructions is not None and request.instructions != self._settings.instructions:
-            context = self._rebuilt(request.instructions)
+            context = self._recalled(request.instructions)
         thinking = self._settings.thinking if request.thinking is None else request.thinking
         limit = min(request.max_output_tokens or self._reply_tokens(), self._reply_tokens())
         self._reply = reply
@@ -409,7 +374,7 @@ class Session:
         self._thinking_done(reply)
         if reply.text:
             item = Item(reply.item_id, "assistant", text=reply.text)
-            context = self._typed(item)
+            context = typed(item, self._engine.prompt)
             self._conversation.add(Entry(item, tokens=len(context)))
             if self._ear is None:
                 self._listener.append(context)
@@ -439,33 +404,12 @@ class Session:
 
     # --- what the engine has read ---
 
-    def _typed(self, item: Item) -> Context:
-        prompt, text = self._engine.prompt, item.text or ""
-        match item.role:
-            case "assistant":
-                return Context.of(prompt.reply(text))
-            case "user":
-                return Context.of(prompt.human_text(text))
-            case "system":
-                return Context.of(prompt.system(text))
-
-    def _rebuilt(self, instructions: str) -> Context:
-        """The conversation as a context of its own, spoken turns encoded whole."""
-        prompt = self._engine.prompt
-        context = Context.of(prompt.system(instructions))
-        for entry in self._conversation.kept():
-            if entry.samples is None:
-                turn_context = self._typed(entry.item)
-            else:
-                audio = ear.whole(f"{entry.item.id}:whole", entry.samples, prompt, self._engine.n_mels)
-                turn_context = Context.of(prompt.human_open()) + audio + Context.of(prompt.human_close())
-            entry.tokens = len(turn_context)
-            context += turn_context
-        return context
+    def _recalled(self, instructions: str) -> Context:
+        return recall(self._conversation, instructions, self._engine.prompt, self._engine.n_mels)
 
     def _new_listener(self) -> Listener:
         listener = Listener(self._engine, self._appended)
-        listener.append(self._rebuilt(self._settings.instructions))
+        listener.append(self._recalled(self._settings.instructions))
         return listener
 
     def _reopen(self) -> None:

@@ -1,0 +1,90 @@
+"""One microphone: packets in, windows and what they mean for the turn out, on the sample clock.
+
+Resamples once, asks the voice detector once a window, and remembers the newest audio, because a turn
+begins before it is noticed. A packet may be of any size: it is taken window by window, so that a file
+sent at once means the same as a live stream. Knows no turns, no engine; time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.audio import Resampler, decode_pcm16
+from streaming.endpointing import WINDOW, Endpointer, Event
+from streaming.events import ServerVad
+from streaming.vad import SpeechDetector
+
+RATE_IN = 24_000  # Hz, on the wire
+RATE = 16_000  # Hz, everywhere else: the sample clock
+MEMORY_SECONDS = 4  # of the newest audio: the longest padding, and the detector's delay
+
+Samples = NDArray[np.float32]
+
+
+class Microphone:
+    def __init__(self, detector: SpeechDetector, detection: ServerVad | None) -> None:
+        """`detection` None: nothing is detected, all audio belongs to a turn."""
+        self._resampler = Resampler(RATE_IN, RATE)
+        self._voice = detector.stream()
+        self._endpointer = Endpointer(detection) if detection else None
+        self._pending: Samples = np.empty(0, np.float32)  # less than a window
+        self._newest: Samples = np.empty(0, np.float32)  # up to `clock`
+        self._arrivals: deque[tuple[int, float]] = deque(maxlen=512)  # samples received, seconds
+        self._received = 0
+        self.clock = 0  # samples that were handed on
+
+    @property
+    def detecting(self) -> bool:
+        return self._endpointer is not None
+
+    @property
+    def last_arrival(self) -> float | None:
+        """When the newest packet came, in seconds."""
+        return self._arrivals[-1][1] if self._arrivals else None
+
+    def configure(self, detection: ServerVad | None) -> None:
+        if detection is None:
+            self._endpointer = None
+        elif self._endpointer is None:
+            self._endpointer = Endpointer(detection, self.clock)
+        else:
+            self._endpointer.configure(detection)
+
+    def push(self, pcm: bytes, now: float) -> Iterator[tuple[Samples, Event | None]]:
+        """PCM16 little endian, mono, 24 kHz, to blocks at 16 kHz, each with what it was found to mean.
+
+        Raises BadAudio, before any block.
+        """
+        samples = self._resampler.push(decode_pcm16(pcm))
+        self._received += samples.size
+        self._arrivals.append((self._received, now))
+        self._pending = np.concatenate([self._pending, samples])
+        return self._blocks()
+
+    def _blocks(self) -> Iterator[tuple[Samples, Event | None]]:
+        size = WINDOW if self._endpointer else self._pending.size
+        while size and self._pending.size >= size:
+            block, self._pending = np.split(self._pending, [size])
+            self.clock += size
+            self._newest = np.concatenate([self._newest, block])[-MEMORY_SECONDS * RATE :]
+            event = None
+            if self._endpointer:
+                event = self._endpointer.push(self._voice.push(block), self.clock)
+            yield block, event
+
+    def since(self, at: int) -> Samples:
+        """The audio from sample `at` on, as far as it is remembered."""
+        return self._newest[max(0, self._newest.size - (self.clock - at)) :]
+
+    def arrived(self, at: int, now: float) -> float:
+        """When sample `at` came in, in seconds; `now` where that is not known."""
+        return next((when for received, when in self._arrivals if received >= at), now)
+
+    def reset(self) -> None:
+        """The turn was ended or dropped by somebody else: the next one begins from here on."""
+        if self._endpointer:
+            self._endpointer.reset(self.clock)

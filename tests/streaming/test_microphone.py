@@ -1,0 +1,100 @@
+"""Packets of any size mean the same; the newest audio is remembered; arrivals are known."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from streaming.endpointing import Event, Started, Stopped
+from streaming.events import BadAudio, ServerVad
+from streaming.microphone import MEMORY_SECONDS, RATE, Microphone
+
+
+DETECTION = ServerVad()
+
+
+class Loudness:
+    def stream(self) -> Loudness:
+        return self
+
+    def push(self, window: NDArray[np.float32]) -> float:
+        return float(np.abs(window).max() > 0.05)
+
+
+def microphone(detection: ServerVad | None = DETECTION) -> Microphone:
+    return Microphone(Loudness(), detection)  # type: ignore[arg-type]
+
+
+def two_words() -> bytes:
+    """A second of tone, a second of nothing, twice."""
+    tone = 0.5 * np.sin(np.arange(24_000) * 0.05)
+    whole = np.concatenate([tone, np.zeros(24_000)] * 2)
+    return bytes((whole * 32767).astype("<i2"))
+
+
+def meanings(packet: int) -> tuple[list[Event], NDArray[np.float32]]:
+    m, pcm = microphone(), two_words()
+    events, blocks = [], []
+    for at in range(0, len(pcm), packet):
+        for block, event in m.push(pcm[at : at + packet], 0.0):
+            blocks.append(block)
+            events += [event] if event else []
+    return events, np.concatenate(blocks)
+
+
+def test_a_file_at_once_means_the_same_as_a_stream() -> None:
+    streamed, at_once = meanings(960), meanings(10**6)
+    assert streamed[0] == at_once[0]
+    assert np.allclose(streamed[1], at_once[1], atol=1e-6)
+    kinds = [type(e) for e in at_once[0] if isinstance(e, Started | Stopped)]
+    assert kinds == [Started, Stopped] * 2
+    assert all(a.at <= b.at for a, b in pairwise(at_once[0]))
+
+
+def test_a_turn_begins_before_it_is_noticed() -> None:
+    m, pcm = microphone(), two_words()
+    silence = bytes(48_000)
+    for _, event in m.push(silence + pcm[:24_000], 0.0):
+        if isinstance(event, Started):
+            audio = m.since(event.at)
+            assert audio.size == m.clock - event.at
+            assert np.abs(audio[: RATE // 5]).max() < 0.01  # most of the padding is silence
+            return
+    raise AssertionError("no turn began")
+
+
+def test_without_detection_everything_is_handed_on() -> None:
+    m = microphone(None)
+    blocks = [
+        block for at in range(0, 48_000, 960) for block, event in m.push(two_words()[at : at + 960], 0.0)
+    ]
+    assert sum(b.size for b in blocks) == m.clock > 15_000
+    assert not m.detecting
+
+
+def test_memory_is_bounded() -> None:
+    m = microphone()
+    for _ in range(3):
+        list(m.push(two_words(), 0.0))
+    assert m.since(0).size == MEMORY_SECONDS * RATE
+
+
+def test_arrivals() -> None:
+    m = microphone()
+    assert m.last_arrival is None
+    for now in range(5):
+        list(m.push(bytes(4800), float(now)))  # 100 ms
+    assert m.last_arrival == 4.0
+    assert m.arrived(1700, 9.0) in (1.0, 2.0)  # the resampler holds a little back
+    assert m.arrived(10**6, 9.0) == 9.0
+
+
+def test_bad_audio_changes_nothing() -> None:
+    m = microphone()
+    with pytest.raises(BadAudio):
+        m.push(b"odd", 0.0)
+    assert m.last_arrival is None
+    assert m.clock == 0
