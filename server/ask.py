@@ -48,7 +48,10 @@ class Wishes:
 
 def realtime_url(url: str) -> str:
     """ws://HOST:PORT/v1/realtime from what a user may type. Raises AskError."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise AskError(f"{url}: {error}") from error
     schemes = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
     if parts.scheme not in schemes or not parts.netloc:
         raise AskError(f"{url}: expected a URL like ws://127.0.0.1:8000/v1/realtime")

@@ -29,12 +29,14 @@ def refusal(key: str | None, headers: Mapping[str, str], subprotocols: Sequence[
 
 def _foreign(headers: Mapping[str, str]) -> str | None:
     origin = headers.get("origin")
-    if (
-        not origin
-        or urlsplit(origin).netloc == headers.get("host")
-        or is_loopback(urlsplit(origin).hostname or "")
-    ):
+    if not origin:
         return None
+    try:
+        page = urlsplit(origin)
+        if page.netloc and (page.netloc == headers.get("host") or is_loopback(page.hostname or "")):
+            return None
+    except ValueError:  # no URL at all
+        pass
     return f"pages of {origin} may connect only with an API key, and this server has none set"
 
 

@@ -1,8 +1,8 @@
 """What a client may send: the shapes of the GA Realtime API's client events, field by field.
 
-Every field is one of three things, and says so: supported (plain), `Ignored` (taken and without effect, the
-reason beside it) or `Refused` (known to the API, not there yet: an error says so). A field that the API does
-not have is an error too. `server.events_doc` prints the same marks into docs/realtime-events.md.
+Every field is one of four things, and says so: supported (plain), `Partly` so, `Ignored` (taken and without
+effect, the reason beside it) or `Refused` (known to the API, not there yet: an error says so). A field that
+the API does not have is an error too. `server.events_doc` prints the same marks into docs/realtime-events.md.
 Shapes as in `openai.types.realtime`. JSON nulls mean "unset", except where the API gives null a meaning
 (turn_detection, transcription). Knows no session.
 """
@@ -20,6 +20,13 @@ from pydantic_core import PydanticCustomError, core_schema
 @dataclass(frozen=True)
 class Ignored:
     """Taken, without effect."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Partly:
+    """Supported but for some values, which the conversation refuses."""
 
     why: str
 
@@ -197,7 +204,7 @@ class Item(Shape):
 class ItemCreate(ClientEvent):
     type: Literal["conversation.item.create"]
     item: Item
-    previous_item_id: str | None = None
+    previous_item_id: Annotated[str | None, Partly("items can be added at the end only")] = None
 
 
 class ItemRetrieve(ClientEvent):

@@ -19,6 +19,57 @@ from streaming import events as ev
 Wire = dict[str, Any]
 PART = {"output_index": 0, "content_index": 0}  # a response has one item, an item one part
 
+# Every event that is sent, and what to know about it.
+TOLD: dict[str, str] = {
+    "session.created": "first of all",
+    "session.updated": "the whole session as it is in effect",
+    "error": "for one event of the client, named in `error.event_id`; the session goes on",
+    "input_audio_buffer.speech_started": "with the id of the item to come",
+    "input_audio_buffer.speech_stopped": "",
+    "input_audio_buffer.committed": "",
+    "input_audio_buffer.cleared": "",
+    "conversation.item.added": "`previous_item_id` is the real predecessor, null only at the front",
+    "conversation.item.done": "",
+    "conversation.item.retrieved": "the item as it now stands, its transcript included",
+    "conversation.item.truncated": "with `audio_end_ms` 0",
+    "conversation.item.input_audio_transcription.delta": "when `audio.input.transcription` is set",
+    "conversation.item.input_audio_transcription.completed": "`usage` is the duration transcribed",
+    "conversation.item.input_audio_transcription.failed": "",
+    "response.created": "echoes `metadata`",
+    "response.output_item.added": "one item a response",
+    "response.content_part.added": "one part an item, of the type `text`",
+    "response.reasoning_text.delta": "**our own**, as in the Responses API: the chain of thought as it comes",
+    "response.reasoning_text.done": "**our own**: the whole chain as `text`; also of one cut short",
+    "response.output_text.delta": "to a slow client several are merged into one",
+    "response.output_text.done": "",
+    "response.content_part.done": "",
+    "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
+    "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
+    "`first_reply_ms`, `done_ms` since the last voiced sample arrived (null: did not happen)",
+    "response.done": "of every response, whatever became of it; reasoning counts as output text in `usage`",
+}
+
+NOT_TOLD: dict[str, str] = {
+    "conversation.item.deleted": "not there yet",
+    "response.output_audio.delta": "not there yet: there is no voice",
+    "response.output_audio.done": "not there yet: there is no voice",
+    "response.output_audio_transcript.delta": "not there yet: there is no voice",
+    "response.output_audio_transcript.done": "not there yet: there is no voice",
+    "response.function_call_arguments.delta": "not there yet: there are no tools",
+    "response.function_call_arguments.done": "not there yet: there are no tools",
+    "output_audio_buffer.started": "not there yet: WebRTC",
+    "output_audio_buffer.stopped": "not there yet: WebRTC",
+    "output_audio_buffer.cleared": "not there yet: WebRTC",
+    "input_audio_buffer.timeout_triggered": "not there yet: `idle_timeout_ms`",
+    "rate_limits.updated": "never: the limit is on sessions",
+    "conversation.created": "never: of the beta API",
+    "conversation.item.created": "never: of the beta API; GA says added and done",
+    "conversation.item.input_audio_transcription.segment": "never: there is one voice a turn",
+    "input_audio_buffer.dtmf_event_received": "never: telephony",
+    "mcp_list_tools.*": "never: no MCP",
+    "response.mcp_call*": "never: no MCP",
+}
+
 ERROR_TYPES = {"server_error", "session_limit", "engine_unavailable"}
 
 
@@ -223,7 +274,10 @@ def _details(event: ev.ResponseDone) -> Wire | None:
     if event.status == "failed":
         message = event.message or "the engine failed"
         # Pipecat reads error.message, as the hosted API sends it; the SDK's types do not have it.
-        return {"type": "failed", "error": {"type": "server_error", "code": event.reason, "message": message}}
+        return {
+            "type": "failed",
+            "error": {"type": "server_error", "code": event.reason or "engine_failed", "message": message},
+        }
     return {"type": event.status, "reason": event.reason}
 
 

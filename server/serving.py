@@ -48,7 +48,7 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
     with bind(config.host, config.port) as sock:
         if not is_loopback(config.host) and config.api_key is None:
             say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
-        async with _engine(config, say) as engine, _listening(await _app(config, engine), sock) as url:
+        async with _engine(config, say) as engine, listening(await _app(config, engine), sock) as url:
             with _stoppable(shutdown):
                 await visit(url)
                 if stay:
@@ -156,7 +156,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _listening(app: Starlette, sock: socket.socket) -> AsyncIterator[str]:
+async def listening(app: Starlette, sock: socket.socket) -> AsyncIterator[str]:
     """Serve the app on a bound socket for as long as the block lasts; gives the address to reach it at."""
     server = _Server(
         uvicorn.Config(

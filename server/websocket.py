@@ -70,7 +70,6 @@ class Host:
     admit: Callable[[], AbstractContextManager[None]]  # raises SessionFull, EngineUnavailable
     session: Callable[[Callable[[Event], None], SessionSettings], LiveSession]
     observe: Callable[[Event], None] = lambda event: None  # metrics
-    stall_seconds: float = STALL_SECONDS
 
 
 async def realtime(ws: WebSocket, host: Host) -> None:
@@ -128,10 +127,10 @@ class Connection:
         while True:
             event = await self._outbox.get()
             try:
-                async with asyncio.timeout(self._host.stall_seconds):
+                async with asyncio.timeout(STALL_SECONDS):
                     await self._ws.send_text(json.dumps(event))
             except TimeoutError as error:
-                raise SlowClient(f"nothing taken for {self._host.stall_seconds:g} s") from error
+                raise SlowClient(f"nothing taken for {STALL_SECONDS:g} s") from error
 
     async def _read(self) -> None:
         while True:

@@ -1,0 +1,127 @@
+"""docs/realtime-events.md, from the tables in the code.
+
+    python -m server.events_doc > docs/realtime-events.md
+
+A test holds the page to what this prints.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from server import client_events as ce
+from server.server_events import NOT_TOLD, TOLD
+from server.session_object import EAGERNESS_MS
+
+INTRO = """\
+# Realtime events
+
+What of the GA Realtime API is there yet. This page is printed from the code (`python -m server.events_doc`).
+
+- **yes**: does what the API says.
+- **ignored**: taken, without effect, for the reason given.
+- **refused**, or **only** some values: anything else is answered with an `error` event of the code
+  `unsupported` whose message is the text given; nothing of the event takes effect, and the session goes on.
+
+Any other field is answered with `unknown_parameter`, any other event with `unknown_event`. `session.updated`
+echoes what is in effect, which may differ from what was asked for.
+
+Choices made for stock clients, which mostly ask for more than there is yet:
+
+- `output_modalities: ["audio"]`, their default, is taken and answered with `["text"]`: replies are text
+  for now.
+- `semantic_vad` is served as `server_vad` and echoed as such; its eagerness sets how long a silence ends the
+  turn: {eagerness}.
+- `reasoning.effort`: `minimal`, and our own `none`, reply at once; every other effort thinks first. `none` is
+  echoed as `minimal`, since the API does not have it.
+- A truncation is never refused: text has no audio to cut, so it is answered with 0 ms and cuts nothing.
+"""
+
+LIMITS = """\
+## Limits and closing
+
+An event may have 15 MiB; beyond that it is an `error` (`event_too_large`), beyond 24 MiB the connection is
+closed (1009). Audio is PCM16, mono, 24 kHz, base64. Pings go out every 20 s. A client that takes nothing for
+30 s is closed (1008), one without a place gets `session_limit` and is closed (1013), and when the engine is
+down `engine_unavailable` (1011).
+"""
+
+
+def page() -> str:
+    eagerness = ", ".join(f"{name} {ms} ms" for name, ms in EAGERNESS_MS.items())
+    return "\n".join(
+        [INTRO.replace("{eagerness}", eagerness), *_client_events(), *_server_events(), LIMITS.rstrip()]
+    )
+
+
+def _client_events() -> Iterator[str]:
+    yield "## From the client\n"
+    for kind, shape in ce.EVENTS.items():
+        yield f"### {kind}\n"
+        rows = [row for row in _rows(shape, "") if row[0] not in ("type", "event_id")]
+        if rows:
+            yield from ("| field | | |", "|---|---|---|")
+            yield from (f"| `{path}` | {mark} | {why} |" for path, mark, why in rows)
+        else:
+            yield "No fields of its own."
+        yield ""
+    yield "### Refused as a whole\n"
+    yield from (f"- `{kind}`: {why}" for kind, why in ce.NOT_YET.items())
+    yield ""
+
+
+def _rows(shape: type[ce.Shape], prefix: str) -> Iterator[tuple[str, str, str]]:
+    """(path, mark, why) of every field, depth first."""
+    for name, field in shape.model_fields.items():
+        mark, why = "yes", ""
+        for note in (*field.metadata, *_notes(field.annotation)):
+            if isinstance(note, ce.Ignored):
+                mark, why = "ignored", note.why
+            elif isinstance(note, ce.Refused):
+                mark, why = _refused(note), note.why
+            elif isinstance(note, ce.Partly):
+                mark, why = "partly", note.why
+        nested = [] if mark == "ignored" else list(_shapes(field.annotation))
+        if not nested:
+            yield prefix + name, mark, why
+        for inner in nested:
+            yield from _rows(inner, f"{prefix}{name}{_branch(inner)}.")
+
+
+def _refused(note: ce.Refused) -> str:
+    values = [f"`{value}`" for value in note.allowed if value not in (None, [])]
+    return f"only {', '.join(values)}" if values else "refused"
+
+
+def _notes(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) is Annotated:
+        yield from get_args(annotation)[1:]
+
+
+def _shapes(annotation: Any) -> Iterator[type[ce.Shape]]:
+    """The shapes inside a field's type."""
+    if isinstance(annotation, type) and issubclass(annotation, ce.Shape):
+        yield annotation
+    elif get_origin(annotation) in (Annotated, Union, types.UnionType, list):
+        for part in get_args(annotation):
+            yield from _shapes(part)
+
+
+def _branch(shape: type[ce.Shape]) -> str:
+    names = {ce.ServerVad: " (server_vad)", ce.SemanticVad: " (semantic_vad)", ce.Content: "[]"}
+    return names.get(shape, "")
+
+
+def _server_events() -> Iterator[str]:
+    yield "## From the server\n"
+    yield from ("| event | |", "|---|---|")
+    yield from (f"| `{kind}` | {note} |" for kind, note in TOLD.items())
+    yield "\nNot there yet, or never:\n"
+    yield from (f"- `{kind}`: {why}" for kind, why in NOT_TOLD.items())
+    yield ""
+
+
+if __name__ == "__main__":
+    print(page())

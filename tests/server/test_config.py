@@ -1,0 +1,57 @@
+"""Flags over the environment over a file; what is unknown or wrong is told with what was expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.config import Config, ConfigError, load
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "soundmind.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_defaults() -> None:
+    assert load({}, {}) == Config("nano", "127.0.0.1", 8000, None, None, ())
+
+
+def test_flags_over_environment_over_file(tmp_path: Path) -> None:
+    file = write(tmp_path, 'model = "a"\nport = 1\nhost = "::1"\nvllm_args = ["--x", "1"]')
+    env = {"SOUNDMIND_MODEL": "b", "SOUNDMIND_PORT": "2", "HOME": "/", "SOUNDMIND_VLLM_ARGS": "--y '2 3'"}
+    assert load({"model": "c", "port": None}, env, file) == Config("c", "::1", 2, None, None, ("--y", "2 3"))
+    assert load({}, {"SOUNDMIND_CONFIG": str(file)}).vllm_args == ("--x", "1")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("modle = 'a'", "no such setting as modle; known are model, host, port"),
+        ("port = '8000'", "port: expected a whole number, got '8000'"),
+        ("port = true", "port: expected a whole number"),
+        ("port = 70000", "port: expected 0 to 65535, got 70000"),
+        ("model = 3", "model: expected text, got 3"),
+        ("model = ''", "model: expected some text"),
+        ("vllm_args = '--x'", "vllm_args: expected a list of strings"),
+        ("model", "expected TOML"),
+    ],
+)
+def test_a_file_that_makes_no_sense(text: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=".*") as caught:
+        load({}, {}, write(tmp_path, text))
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load({}, {}, tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("variable", ["SOUNDMIND_PROT", "SOUNDMIND_PORT"])
+def test_an_environment_that_makes_no_sense(variable: str) -> None:
+    with pytest.raises(ConfigError, match=variable):
+        load({}, {variable: "many"})

@@ -1,0 +1,211 @@
+"""Client events to commands: what is understood, and the one error for each thing that is not."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from server import protocol as p
+from streaming.events import ResponseRequest
+
+
+def parse(event: dict[str, Any]) -> p.Command:
+    return p.parse(json.dumps(event))
+
+
+def refused(event: dict[str, Any] | str | bytes) -> p.ProtocolError:
+    with pytest.raises(p.ProtocolError) as caught:
+        p.parse(json.dumps(event) if isinstance(event, dict) else event)
+    return caught.value
+
+
+def session(**fields: Any) -> dict[str, Any]:
+    return {"type": "session.update", "session": {"type": "realtime", **fields}}
+
+
+def test_audio() -> None:
+    audio = base64.b64encode(b"\x01\x02\x03\x04").decode()
+    command = parse({"type": "input_audio_buffer.append", "audio": audio, "event_id": "e1"})
+    assert command == p.AppendAudio(b"\x01\x02\x03\x04", "e1")
+
+
+def test_commands_without_fields() -> None:
+    assert parse({"type": "input_audio_buffer.commit"}) == p.CommitAudio()
+    assert parse({"type": "input_audio_buffer.clear", "event_id": None}) == p.ClearAudio()
+
+
+def test_items() -> None:
+    content = [{"type": "input_text", "text": "one "}, {"type": "input_text", "text": "two"}]
+    item = {"id": "a", "type": "message", "role": "user", "content": content, "status": "completed"}
+    create = {"type": "conversation.item.create", "item": item, "previous_item_id": "root"}
+    assert parse(create) == p.AddText("a", "user", "one two", "root")
+    assert parse({"type": "conversation.item.retrieve", "item_id": "a"}) == p.RetrieveItem("a")
+    cut = {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 5}
+    assert parse(cut) == p.TruncateItem("a", 0)
+
+
+def test_responses() -> None:
+    assert parse({"type": "response.create"}) == p.CreateResponse(ResponseRequest())
+    wanted = {
+        "instructions": "short",
+        "max_output_tokens": 7,
+        "metadata": {"a": "b"},
+        "reasoning": {"effort": "minimal"},
+        "output_modalities": ["audio"],
+        "tools": [],
+        "conversation": "auto",
+    }
+    assert parse({"type": "response.create", "response": wanted}) == p.CreateResponse(
+        ResponseRequest("short", False, 7, {"a": "b"})
+    )
+    nulls = {"instructions": None, "max_output_tokens": None, "tools": None, "reasoning": None}
+    assert parse({"type": "response.create", "response": nulls}) == p.CreateResponse(ResponseRequest())
+    assert parse({"type": "response.cancel"}) == p.CancelResponse(None)
+    assert parse({"type": "response.cancel", "response_id": "r"}) == p.CancelResponse("r")
+
+
+@pytest.mark.parametrize(
+    ("effort", "thinking"),
+    [("none", False), ("minimal", False), ("low", True), ("medium", True), ("high", True), ("xhigh", True)],
+)
+def test_effort(effort: str, thinking: bool) -> None:
+    assert p.thinks(effort) is thinking
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "param"),
+    [
+        ({"voice": "alloy"}, "unknown_parameter", "session.voice"),
+        ({"audio": {"input": {"volume": 3}}}, "unknown_parameter", "session.audio.input.volume"),
+        (
+            {"audio": {"input": {"format": {"type": "audio/pcmu"}}}},
+            "unsupported",
+            "session.audio.input.format.type",
+        ),
+        (
+            {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
+            "unsupported",
+            "session.audio.input.format.rate",
+        ),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": 2}}}},
+            "invalid_value",
+            "session.audio.input.turn_detection.threshold",
+        ),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "threshold": "high"}}}},
+            "invalid_type",
+            "session.audio.input.turn_detection.threshold",
+        ),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}}},
+            "unsupported",
+            "session.audio.input.turn_detection.idle_timeout_ms",
+        ),
+        (
+            {"audio": {"input": {"turn_detection": {"type": "telepathy"}}}},
+            "invalid_value",
+            "session.audio.input.turn_detection",
+        ),
+        ({"tools": [{"type": "function", "name": "f"}]}, "unsupported", "session.tools"),
+        ({"tool_choice": "required"}, "unsupported", "session.tool_choice"),
+        ({"prompt": {"id": "p"}}, "unsupported", "session.prompt"),
+        ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
+        ({"output_modalities": ["text", "audio"]}, "invalid_value", "session.output_modalities"),
+        ({"reasoning": {"effort": "much"}}, "invalid_value", "session.reasoning.effort"),
+        ({"instructions": 5}, "invalid_type", "session.instructions"),
+        ({"type": "transcription"}, "unsupported", "session.type"),
+    ],
+)
+def test_sessions_that_are_refused(fields: dict[str, Any], code: str, param: str) -> None:
+    error = refused({**session(**fields), "event_id": "mine"})
+    assert (error.code, error.param, error.event_id) == (code, param, "mine")
+    assert error.message.startswith(param + ": ")
+    assert "\n" not in error.message
+
+
+def test_a_session_without_its_type() -> None:
+    error = refused({"type": "session.update", "session": {"instructions": "x"}})
+    assert (error.code, error.param) == ("missing_required_parameter", "session.type")
+
+
+def test_an_unknown_field_is_told_the_known_ones() -> None:
+    assert refused({"type": "response.cancel", "x": 1}).message == (
+        "x: no such parameter, expected one of event_id, type, response_id"
+    )
+
+
+def test_what_stock_clients_send_by_default_is_taken() -> None:
+    openai_agents = session(
+        model="gpt-realtime",
+        output_modalities=["audio"],
+        instructions="",
+        audio={
+            "input": {
+                "format": {"type": "audio/pcm", "rate": 24000},
+                "noise_reduction": None,
+                "transcription": {"model": "gpt-4o-mini-transcribe"},
+                "turn_detection": {"type": "semantic_vad"},
+            },
+            "output": {"format": {"type": "audio/pcm", "rate": 24000}, "voice": "ash", "speed": 1},
+        },
+        tools=[],
+        tool_choice="auto",
+        tracing="auto",
+    )
+    assert isinstance(parse(openai_agents), p.UpdateSession)
+    livekit = session(
+        model="gpt-realtime",
+        instructions=None,
+        max_output_tokens="inf",
+        audio={
+            "input": {
+                "format": {"type": "audio/pcm", "rate": 24000},
+                "turn_detection": {
+                    "type": "semantic_vad",
+                    "create_response": True,
+                    "eagerness": "medium",
+                    "interrupt_response": True,
+                },
+            },
+            "output": {"voice": "marin", "speed": 1.0},
+        },
+        tool_choice=None,
+        tracing=None,
+        truncation={"type": "retention_ratio", "retention_ratio": 0.8},
+    )
+    assert isinstance(parse(livekit), p.UpdateSession)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [{"type": "input_audio", "audio": "AAAA"}],
+        [{"type": "input_image", "image_url": "data:"}],
+    ],
+)
+def test_items_that_are_not_there_yet(content: list[dict[str, str]]) -> None:
+    item = {"type": "message", "role": "user", "content": content}
+    assert refused({"type": "conversation.item.create", "item": item}).code in (
+        "unsupported",
+        "unknown_parameter",
+    )
+
+
+def test_other_items_are_refused() -> None:
+    item = {"type": "function_call_output", "call_id": "c", "output": "1"}
+    assert refused({"type": "conversation.item.create", "item": item}).code in (
+        "unsupported",
+        "unknown_parameter",
+    )
+
+
+def test_a_number_too_long_for_a_number() -> None:
+    assert refused('{"type": "response.cancel", "response_id": ' + "1" * 5000 + "}").code == "invalid_json"
+
+
+def test_an_event_id_of_another_type() -> None:
+    assert refused({"type": "response.cancel", "event_id": 5}).code == "invalid_type"

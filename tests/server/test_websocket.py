@@ -1,0 +1,285 @@
+"""The API over real sockets and the real `websockets` client: the real session, a scripted engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from server import websocket
+from server.protocol import MAX_EVENT
+from tests.scripted import REPLY, ScriptedEngine
+from tests.server.client import Client, append, eventually, idle, pcm, serving, talking
+
+
+@pytest.fixture
+async def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+async def url(engine: ScriptedEngine) -> AsyncIterator[str]:
+    async with serving(engine) as url:
+        yield url
+
+
+async def test_a_spoken_turn_is_told_in_the_order_that_clients_need(url: str, engine: ScriptedEngine) -> None:
+    async with talking(url) as client:
+        await client.hush(300)
+        await client.say()
+        await client.hush()
+        done = await client.until("response.done")
+    kinds = [kind for i, kind in enumerate(client.kinds()) if i == 0 or kind != client.kinds()[i - 1]]
+    assert kinds == [
+        "session.created",
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+        "response.created",
+        "response.output_item.added",
+        "conversation.item.added",
+        "response.content_part.added",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.done",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "conversation.item.done",
+        "response.output_item.done",
+        "soundmind.timings",
+        "response.done",
+    ]
+    assert done["response"]["status"] == "completed"
+    assert done["response"]["output"][0]["content"] == [{"type": "output_text", "text": "".join(REPLY[3:])}]
+    ids = [event["event_id"] for event in client.seen]
+    assert len(set(ids)) == len(ids)
+    await idle(engine)
+
+
+async def test_transcripts_come_when_asked_for_and_stay_with_the_item(url: str) -> None:
+    async with talking(url) as client:
+        updated = await client.update(audio={"input": {"transcription": {"model": "x", "language": "en"}}})
+        assert updated["session"]["audio"]["input"]["transcription"] == {"model": "x", "language": "en"}
+        await client.say()
+        await client.hush()
+        heard = await client.until("conversation.item.input_audio_transcription.completed")
+        await client.send({"type": "conversation.item.retrieve", "item_id": heard["item_id"]})
+        item = (await client.until("conversation.item.retrieved"))["item"]
+    assert item["content"] == [{"type": "input_audio", "transcript": heard["transcript"]}]
+
+
+async def test_speaking_cancels_the_reply(url: str, engine: ScriptedEngine) -> None:
+    engine.gate = asyncio.Event()
+    async with talking(url) as client:
+        await client.say()
+        await client.hush()
+        await client.until("response.reasoning_text.delta")
+        await client.say()
+        done = await client.until("response.done")
+    assert done["response"]["status"] == "cancelled"
+    assert done["response"]["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
+    assert "response.reasoning_text.done" in client.kinds()
+    await idle(engine)
+
+
+async def test_a_client_cancels_and_an_idle_cancel_says_so(url: str, engine: ScriptedEngine) -> None:
+    engine.gate = asyncio.Event()
+    async with talking(url) as client:
+        await client.send({"type": "response.create"})
+        await client.until("response.reasoning_text.delta")
+        await client.send({"type": "response.create", "event_id": "again"})
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("conversation_already_has_active_response", "again")
+        await client.send({"type": "response.cancel"})
+        done = await client.until("response.done")
+        assert done["response"]["status_details"]["reason"] == "client_cancelled"
+        await client.send({"type": "response.cancel"})
+        error = (await client.until("error"))["error"]
+    assert error["code"] == "response_cancel_not_active"
+    assert error["message"].startswith("Cancellation failed")
+
+
+async def test_typed_turns_and_metadata(url: str, engine: ScriptedEngine) -> None:
+    async with talking(url) as client:
+        item = {
+            "id": "mine",
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "hi"}],
+        }
+        await client.send({"type": "conversation.item.create", "item": item})
+        added = await client.until("conversation.item.added")
+        assert (added["item"]["id"], added["previous_item_id"]) == ("mine", None)
+        response = {
+            "metadata": {"client_event_id": "7"},
+            "reasoning": {"effort": "minimal"},
+            "instructions": None,
+        }
+        await client.send({"type": "response.create", "response": response})
+        created = await client.until("response.created")
+        assert created["response"]["metadata"] == {"client_event_id": "7"}
+        added = await client.until("conversation.item.added")
+        assert added["previous_item_id"] == "mine"
+        await client.until("response.done")
+    assert "response.reasoning_text.delta" not in client.kinds()
+
+
+async def test_a_truncation_is_clamped_never_refused(url: str) -> None:
+    async with talking(url) as client:
+        await client.say()
+        await client.hush()
+        done = await client.until("response.done")
+        item_id = done["response"]["output"][0]["id"]
+        cut = {
+            "type": "conversation.item.truncate",
+            "item_id": item_id,
+            "content_index": 0,
+            "audio_end_ms": 99999,
+        }
+        await client.send(cut)
+        assert (await client.until("conversation.item.truncated"))["audio_end_ms"] == 0
+
+
+async def test_manual_turns(url: str) -> None:
+    async with talking(url) as client:
+        updated = await client.update(audio={"input": {"turn_detection": None}})
+        assert updated["session"]["audio"]["input"]["turn_detection"] is None
+        await client.send({"type": "input_audio_buffer.commit"})
+        assert (await client.until("error"))["error"]["code"] == "input_audio_buffer_commit_empty"
+        await client.say()
+        await client.send({"type": "input_audio_buffer.clear"})
+        await client.until("input_audio_buffer.cleared")
+        await client.say()
+        await client.send({"type": "input_audio_buffer.commit"})
+        await client.until("input_audio_buffer.committed")
+        await client.send({"type": "response.create"})
+        await client.until("response.done")
+    assert "input_audio_buffer.speech_started" not in client.kinds()
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "binary": (b"\x00\x01", "invalid_message"),
+    "no JSON": ("hello", "invalid_json"),
+    "no object": ("[1, 2]", "invalid_json"),
+    "NaN": ('{"type": "response.create", "response": {"max_output_tokens": NaN}}', "invalid_json"),
+    "half a surrogate": (
+        r'{"type": "response.create", "response": {"instructions": "\ud800"}}',
+        "invalid_json",
+    ),
+    "too deep": ("[" * 100_000, "invalid_json"),
+    "no type": ({}, "missing_required_parameter"),
+    "type of another type": ({"type": 7}, "invalid_type"),
+    "unknown event": ({"type": "response.explode"}, "unknown_event"),
+    "no audio": ({"type": "input_audio_buffer.append"}, "missing_required_parameter"),
+    "audio of another type": ({"type": "input_audio_buffer.append", "audio": 7}, "invalid_type"),
+    "truncated base64": ({"type": "input_audio_buffer.append", "audio": "AAAAA"}, "invalid_value"),
+    "no base64": ({"type": "input_audio_buffer.append", "audio": "!!!!"}, "invalid_value"),
+    "odd bytes": (append(b"abc"), "invalid_value"),
+    "unknown field": ({"type": "response.cancel", "now": True}, "unknown_parameter"),
+    "too large": ({"type": "input_audio_buffer.append", "audio": "A" * MAX_EVENT}, "event_too_large"),
+    "unknown item": ({"type": "conversation.item.retrieve", "item_id": "x"}, "item_retrieve_invalid_item_id"),
+    "not there yet": ({"type": "conversation.item.delete", "item_id": "x"}, "unsupported"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_bad_input_is_one_error_and_the_session_goes_on(name: str, url: str) -> None:
+    event, code = BAD[name]
+    async with talking(url) as other, talking(url) as client:
+        await client.send(event)
+        error = await client.next()
+        assert error["type"] == "error"
+        assert error["error"]["code"] == code
+        assert error["error"]["message"]
+        await client.update()
+        assert client.kinds() == ["session.created", "error", "session.updated"]
+        await other.update()
+
+
+async def test_a_message_beyond_every_limit_closes_the_connection_and_no_other(url: str) -> None:
+    async with talking(url) as other, talking(url) as client:
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.send("x" * 25 * 2**20)
+            await client.next()
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1009
+        await other.update()
+
+
+async def test_minutes_of_audio_in_one_event(url: str) -> None:
+    async with talking(url) as client:
+        await client.send(append(pcm(1000) + pcm(120_000, 0.0)))
+        done = await client.until("response.done")
+    assert done["response"]["status"] == "completed"
+
+
+async def test_a_killed_client_leaves_no_request(url: str, engine: ScriptedEngine) -> None:
+    engine.gate = asyncio.Event()
+    async with talking(url) as client:
+        await client.say()
+        await client.hush()
+        await client.until("response.reasoning_text.delta")
+        assert engine.running() == 2
+        client.ws.transport.abort()
+        await idle(engine)
+
+
+async def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "STALL_SECONDS", 0.2)
+    engine = ScriptedEngine(lambda context, sampling: ["x" * 2**20] * 100)
+    async with serving(engine) as url:
+        async with talking(url) as client:
+            await client.send({"type": "response.create"})
+            await eventually(lambda: len(engine.requests) > 0)
+            await idle(engine)
+            client.ws.transport.abort()
+
+
+@pytest.mark.parametrize(
+    ("alive", "code", "close"), [(True, "session_limit", 1013), (False, "engine_unavailable", 1011)]
+)
+async def test_full_and_down_are_told_apart(alive: bool, code: str, close: int) -> None:
+    engine = ScriptedEngine(max_tokens=10_000)  # room for nobody
+    engine.alive = alive
+    async with serving(engine) as url, connect(f"{url}/v1/realtime") as ws:
+        client = Client(ws)
+        assert (await client.next())["error"]["code"] == code
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.next()
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == close
+
+
+async def test_an_engine_that_dies_is_told_and_ends_the_session(url: str, engine: ScriptedEngine) -> None:
+    async with talking(url) as client:
+        await client.say()
+        await client.hush()
+        await client.until("response.done")
+        engine.alive = False
+        await client.send({"type": "response.create"})
+        done = await client.until("response.done")
+        assert done["response"]["status"] == "failed"
+        assert done["response"]["status_details"]["error"]["message"]
+        assert (await client.until("error"))["error"]["code"] == "engine_unavailable"
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.next()
+    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1011
+    assert engine.running() == 0
+
+
+async def test_the_subprotocol_is_answered_when_offered(url: str) -> None:
+    async with talking(url, subprotocols=["realtime", "openai-insecure-api-key.x"]) as client:
+        assert client.ws.subprotocol == "realtime"
+    async with talking(url) as client:
+        assert client.ws.subprotocol is None
+
+
+async def test_a_place_is_given_back(url: str, engine: ScriptedEngine) -> None:
+    for _ in range(10):  # more than there are
+        async with talking(url) as client:
+            await client.update()
+        await idle(engine)
