@@ -78,7 +78,7 @@ def check_text(path: str, text: str, version: str, names: set[str]) -> list[str]
     """A pin of a locked package, or the project's own version, in some other file."""
     pins = (pin for pin in PIN.finditer(text) if pin["name"] in names)
     wrong = [f"{path}: {pin[0]} repeats a pin of requirements/" for pin in pins]
-    if found := re.search(rf"version\W{{1,6}}{re.escape(version)}(?![\w.])", text, re.IGNORECASE):
+    if found := re.search(rf"version[\W_]{{1,8}}{re.escape(version)}(?![\w.])", text, re.IGNORECASE):
         wrong.append(f"{path}: {found[0]!r} repeats the project's version, which pyproject.toml says")
     return wrong
 
