@@ -92,10 +92,11 @@ def write(
 
 
 def _spread(name: str, tensor: Tensor) -> Tensor:
-    # The usual small initial values give every prompt the same likeliest token.
-    if name.startswith("encoder.positional") or "layernorm" in name or "norm.weight" in name:
-        return tensor
-    return tensor * 2.0 if tensor.ndim > 1 else tensor
+    # With the usual small initial values every prompt would have the same likeliest token, and with
+    # tied embeddings that would be its last one.
+    if name == "model.embed_tokens.weight":
+        return tensor * 0.1
+    return tensor if tensor.ndim < 2 or name.startswith("encoder.positional") else tensor * 2.0
 
 
 def flat_layout(described: StepAudio2Config) -> dict[str, Any]:
