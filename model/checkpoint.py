@@ -69,7 +69,10 @@ def read_config(folder: Path) -> StepAudio2Config:
 def _files(folder: Path) -> dict[str, str]:
     """Parameter name to file name."""
     if (folder / INDEX).exists():
-        weights: dict[str, str] = json.loads((folder / INDEX).read_text())["weight_map"]
+        try:
+            weights: dict[str, str] = json.loads((folder / INDEX).read_text())["weight_map"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{folder / INDEX}: no index of weights ({error})") from error
         return weights
     try:
         with safe_open(folder / SINGLE, "pt") as file:
@@ -121,6 +124,8 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> StepAudio2:
     if config.text.tie_word_embeddings:
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
     network.load_state_dict(state, strict=True, assign=True)
+    if config.text.tie_word_embeddings:  # assigned one by one, they came apart
+        network.lm_head.weight = network.model.embed_tokens.weight
     return network.eval().requires_grad_(False)
 
 
