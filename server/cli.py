@@ -12,10 +12,10 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from server.config import Config, ConfigError, load
-from server.shutdown import Shutdown
+from server.shutdown import Shutdown, exit_now
 
 DEMO = Path(__file__).parent / "demo.wav"
 
@@ -33,22 +33,26 @@ in this order: flags, environment, file.
 VLLM = "Everything after -- goes to vLLM's own engine parser, such as -- --max-model-len 4096."
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The console script."""
-    own, vllm_args = _split(list(sys.argv[1:] if argv is None else argv))
+def main() -> NoReturn:
+    """The console script. Leaves no process of the engine's behind, and does not wait for torch to unload."""
+    exit_now(run(sys.argv[1:]))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Do what the command line says; returns the exit code."""
+    own, vllm_args = _split(list(argv))
     parser = _parser()
     args = parser.parse_args(own)
     shutdown = Shutdown()
     shutdown.install()
     try:
-        run: Callable[[argparse.Namespace, tuple[str, ...], Shutdown], int] = args.run
-        return run(args, vllm_args, shutdown)
+        command: Callable[[argparse.Namespace, tuple[str, ...], Shutdown], int] = args.command
+        return command(args, vllm_args, shutdown)
     except ConfigError as error:
         return _fail(error, 2)
     except _expected() as error:
         return _fail(error, 1)
     except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
 
@@ -181,7 +185,7 @@ of its own is started for it, and ended afterwards."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_serve)
+    parser.set_defaults(command=_serve)
     parser.add_argument(
         "model", nargs="?", metavar="MODEL", help="nano (the default), a folder, or a Hugging Face id"
     )
@@ -196,7 +200,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_ask(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_ask, host="127.0.0.1", port=0)
+    parser.set_defaults(command=_ask, host="127.0.0.1", port=0)
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="WAV, FLAC, OGG, MP3 …; any rate, mono or not"
     )
@@ -218,4 +222,4 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
