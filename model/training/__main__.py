@@ -1,0 +1,45 @@
+"""Make nano, all stages: voices, features, training, checkpoint. What is done already is not done again.
+
+The work folder is ~/.cache/soundmind/nano, or what SOUNDMIND_NANO_WORK says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from pathlib import Path
+
+import torch
+
+from model import checkpoint
+from model.training import corpus, export, features, train
+from model.training.sources import work
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m model.training", description=__doc__)
+    parser.add_argument("--to", type=Path, default=checkpoint.NANO, help="folder of the checkpoint")
+    parser.add_argument("--text", type=float, default=train.MINUTES.text, help="minutes of text alone")
+    parser.add_argument("--ctc", type=float, default=train.MINUTES.ctc, help="minutes of the adaptor alone")
+    parser.add_argument(
+        "--joint", type=float, default=train.MINUTES.joint, help="minutes of everything together"
+    )
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    corpus.build(held_out=True)
+    corpus.build(held_out=False)
+    context = multiprocessing.get_context("spawn")
+    jobs = [context.Process(target=features.build, args=(i, given.workers)) for i in range(given.workers)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+        if job.exitcode:
+            raise SystemExit("computing features failed")
+    train.run(train.Schedule(given.text, given.ctc, given.joint), given.workers)
+    export.write(given.to, torch.load(work() / "state.pt", weights_only=True)["average"])
+    print(f"nano is in {given.to}")
+
+
+if __name__ == "__main__":
+    main()

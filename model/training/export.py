@@ -1,0 +1,44 @@
+"""A training state to a checkpoint folder: float16 safetensors, tokenizer and configuration.
+
+The frozen encoder has a shard of its own, so that a fork of the weights need not carry it.
+Knows nothing of how the weights came about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from model import checkpoint
+from model.config import StepAudio2Config
+from model.training import sources, tokenizer
+from model.training.features import AUDIO
+from model.training.train import text_config
+
+ENCODER, REST = "encoder.safetensors", "decoder.safetensors"
+
+
+def write(folder: Path, weights: Mapping[str, Tensor]) -> None:
+    """`weights` has the adaptor's and the decoder's parameters, and what else the training held."""
+    words = tokenizer.build()
+    eos, pad = words.token_to_id(tokenizer.EOS), words.token_to_id(tokenizer.END_OF_TEXT)
+    config = StepAudio2Config(text_config(words.get_vocab_size()), AUDIO, eos, pad)
+    rest = {k: v.half() for k, v in weights.items() if k.startswith(("adapter.", "model."))}
+    encoder = {k: v.half() for k, v in sources.whisper_encoder().items()}
+    checkpoint.save(folder, config, {ENCODER: encoder, REST: rest})
+    tokenizer.save(words, folder)
+    generation = {"do_sample": False, "temperature": 0.0, "eos_token_id": eos, "pad_token_id": pad}
+    (folder / "generation_config.json").write_text(json.dumps(generation, indent=2) + "\n")
+    checkpoint.check(folder)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--to", type=Path, default=checkpoint.NANO)
+    given = parser.parse_args()
+    write(given.to, torch.load(sources.work() / "state.pt", weights_only=True)["average"])

@@ -1,0 +1,184 @@
+"""Takes to what the adaptor reads, computed once because the encoder is frozen.
+
+A take is encoded whole, or exactly as live audio is: settled windows with the loudness known so far,
+then the tail (model/windows.py). Windows of one shape are encoded together. For each audio token the
+three hidden states that the adaptor's convolution sees are kept, side by side, so that the two ways
+look alike afterwards. Knows no texts beyond the seeds it passes on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.config import SAMPLES_PER_TOKEN, AudioConfig, audio_tokens, frames
+from model.features import LogMelStream, normalise
+from model.network import AudioAdaptor, AudioEncoder
+from model.training import augment, corpus, sources, world
+from model.windows import Window, Windows
+
+AUDIO = AudioConfig(
+    n_mels=80, n_audio_ctx=1500, n_audio_state=384, n_audio_head=6, n_audio_layer=4, llm_dim=256
+)
+SEEN = 3 * AUDIO.n_audio_state  # what the adaptor sees for one token
+TOGETHER = 2_400  # mel frames encoded in one go
+NOTHINGS = 40  # clips without speech, in each part
+CHUNKED = 0.4  # share of the takes
+CUT = 0.22
+
+
+def encoder() -> AudioEncoder:
+    """Whisper tiny.en's, frozen."""
+    found = AudioEncoder(AUDIO)
+    state = {name.removeprefix("encoder."): value for name, value in sources.whisper_encoder().items()}
+    found.load_state_dict(state)
+    return found.eval().requires_grad_(False)
+
+
+def _windows(samples: int, chunked: bool) -> list[Window]:
+    if not chunked:
+        return [Window(0, frames(samples) + 2, frames(samples), 0, audio_tokens(samples))]
+    found, start, sizes = [], 0, Windows()
+    while window := sizes.settled(start, samples):
+        found.append(window)
+        start = window.stop
+    if tail := sizes.tail(start, samples):
+        found.append(tail)
+    return found
+
+
+@torch.inference_mode()
+def encode(ears: AudioEncoder, takes: Sequence[np.ndarray], chunked: Sequence[bool]) -> list[np.ndarray]:
+    """What the adaptor sees of each take: float16 [tokens, 3 * width]."""
+    found = [np.zeros((audio_tokens(len(t)), SEEN), np.float16) for t in takes]
+    alike: dict[tuple[int, int, int], list[tuple[int, Window, Tensor]]] = defaultdict(list)
+    for i, (samples, in_chunks) in enumerate(zip(takes, chunked, strict=True)):
+        stream = LogMelStream(AUDIO.n_mels)
+        stream.append(samples)
+        power = stream.ended().log_power
+        running = power.amax(0).cummax(0).values
+        for window in _windows(len(samples), in_chunks):
+            mel = normalise(power[:, window.first : window.end], float(running[window.end - 1]))
+            alike[window.first, window.end, window.real].append((i, window, mel))
+    for (first, end, real), members in alike.items():
+        size = max(1, TOGETHER // (end - first))
+        for at in range(0, len(members), size):
+            batch = members[at : at + size]
+            hidden = ears(torch.stack([mel for _, _, mel in batch]), real=real, first=first)
+            seen = _seen(hidden)
+            for row, (i, window, _) in zip(seen, batch, strict=True):
+                found[i][window.start : window.stop] = row[window.keep].numpy()
+    return found
+
+
+def _seen(hidden: Tensor) -> Tensor:
+    """[B, P, width] at 25 Hz to [B, (P + 1) // 2, 3 * width]: token t sees 2t-1, 2t and 2t+1."""
+    batch, count, width = hidden.shape
+    padded = F.pad(hidden, (0, 0, 1, 1 + count % 2))
+    tokens = (count + 1) // 2
+    around = [padded[:, k : k + 2 * tokens : 2] for k in range(3)]
+    return torch.cat(around, dim=-1)
+
+
+def adapt(adapter: AudioAdaptor, seen: Tensor) -> Tensor:
+    """The adaptor on what it sees of each token: [N, 3 * width] to [N, hidden]."""
+    weight = adapter.conv.weight.permute(0, 2, 1).flatten(1)
+    x = F.gelu(F.linear(seen, weight, adapter.conv.bias))
+    return adapter.linear2(F.relu(adapter.linear1(x)))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One take as the adaptor sees it. From token `complete_from` on, its speech is over."""
+
+    question: world.Question
+    voice: str
+    seen: np.ndarray  # float16 [tokens, 3 * width]
+    complete_from: int
+    cut: bool
+    chunked: bool
+
+
+def _folder() -> Path:
+    return sources.work() / "features"
+
+
+def _build_part(path: Path, part: int, ears: AudioEncoder) -> None:
+    target = _folder() / f"{path.stem}.npz"
+    if target.exists():
+        return
+    r = np.random.default_rng(part)
+    takes: list[augment.Take] = []
+    names: list[tuple[str, str, str]] = []
+    for seed, family, voice, samples in corpus.stored(path):
+        speech = samples.astype(np.float32) / 32768
+        for cut in (False, True)[: 1 + (r.random() < CUT)]:
+            takes.append(augment.take(speech, r, cut))
+            names.append((seed, family, voice))
+    for _ in range(NOTHINGS):
+        noise = bool(r.random() < 0.5)
+        samples = augment.nothing(r.uniform(0.3, 3), r, noise)
+        takes.append(augment.Take(samples, len(samples)))
+        names.append(("noise" if noise else "nothing", "nothing", ""))
+    chunked = [bool(r.random() < CHUNKED) for _ in takes]
+    seen = encode(ears, [t.samples for t in takes], chunked)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    half = target.with_suffix(".tmp.npz")
+    np.savez(
+        half,
+        seen=np.concatenate(seen),
+        ends=np.cumsum([len(s) for s in seen]),
+        names=np.array(names),
+        complete_from=np.array([-(-t.speech_end // SAMPLES_PER_TOKEN) for t in takes]),
+        cut=np.array([t.cut for t in takes]),
+        chunked=np.array(chunked),
+    )
+    half.rename(target)
+    print(f"{target.name}: {len(takes)} takes, {sum(map(len, seen)) * 0.08 / 3600:.2f} h", flush=True)
+
+
+def build(worker: int = 0, workers: int = 1) -> None:
+    """Compute what is not computed yet of every `workers`-th part of the training corpus."""
+    torch.set_num_threads(1)
+    ears = encoder()
+    for part, path in enumerate(corpus.parts(held_out=False)):
+        if part % workers == worker:
+            _build_part(path, part, ears)
+
+
+def load(parts: set[str] | None = None) -> Iterator[tuple[str, list[Heard]]]:
+    """The computed parts by name, but those in `parts`."""
+    for path in sorted(_folder().glob("train-???.npz")):
+        if parts and path.name in parts:
+            continue
+        with np.load(path) as stored:
+            seen, ends = stored["seen"], stored["ends"]
+            starts = np.concatenate([[0], ends[:-1]])
+            found = []
+            rows = zip(
+                stored["names"],
+                starts,
+                ends,
+                stored["complete_from"],
+                stored["cut"],
+                stored["chunked"],
+                strict=True,
+            )
+            for (seed, family, voice), start, end, complete, cut, chunked in rows:
+                said = corpus.question_of(str(seed), str(family))
+                found.append(
+                    Heard(said, str(voice), seen[start:end], int(complete), bool(cut), bool(chunked))
+                )
+        yield path.name, found
+
+
+if __name__ == "__main__":
+    build(int(sys.argv[1]), int(sys.argv[2]))

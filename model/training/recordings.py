@@ -1,0 +1,49 @@
+"""The recordings in the repository: the demo's question and those of the tests, in held-out voices.
+
+`python -m model.training.recordings` writes server/demo.wav and tests/recordings/. Knows no network.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from model.config import SAMPLE_RATE
+from model.training import voices
+from model.training.sums import write
+
+ROOT = Path(__file__).parents[2]
+JOE, AWB = "piper/joe", "flite/awb"
+DEMO = ("what is twenty seven plus fifteen", JOE)
+RECORDINGS = (  # file, what is said with the pause in seconds before the second, voice, in the reply
+    ("sum", ("what is twenty seven plus fifteen",), JOE, ("42",)),
+    ("difference", ("what is ninety minus thirty five",), AWB, ("55",)),
+    ("product", ("what is six times nine",), JOE, ("54",)),
+    ("digits", ("seven three zero five",), AWB, ("7 3 0 5",)),
+    ("comparison", ("which is larger thirty one or seventeen",), JOE, ("31",)),
+    ("day", ("what day comes after tuesday",), AWB, ("Wednesday",)),
+    ("greeting", ("hello",), JOE, ("Hello",)),
+    ("two-questions", ("what is twelve plus thirty", "what is fifty minus twenty"), JOE, ("42", "30")),
+)
+PAUSE = 1.2  # seconds between two questions
+
+
+def build() -> None:
+    lines = [voices.Line(text + "?", voice) for _, texts, voice, _ in RECORDINGS for text in texts]
+    spoken = iter(voices.speak(lines))
+    manifest = []
+    for name, texts, voice, expected in RECORDINGS:
+        parts = [next(spoken) for _ in texts]
+        gap = np.zeros(int(PAUSE * SAMPLE_RATE), np.float32)
+        joined = parts[0] if len(parts) == 1 else np.concatenate([parts[0], gap, parts[1]])
+        write(ROOT / "tests" / "recordings" / f"{name}.wav", joined)
+        manifest.append({"file": f"{name}.wav", "texts": texts, "voice": voice, "expect": expected})
+    target = ROOT / "tests" / "recordings" / "manifest.json"
+    target.write_text(json.dumps(manifest, indent=1) + "\n")
+    write(ROOT / "server" / "demo.wav", voices.speak([voices.Line(DEMO[0] + "?", DEMO[1])])[0])
+
+
+if __name__ == "__main__":
+    build()

@@ -1,0 +1,188 @@
+"""Synthetic voices: words to 16 kHz samples.
+
+espeak-ng, flite, festival and Piper are programs that run as subprocesses, Piper (GPL) in a virtual
+environment of the recipe's own; none is imported. Which voices are held out for evaluation is decided
+here. Knows no questions and no features.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from model.config import SAMPLE_RATE
+from model.training import sources
+
+ACCENTS = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029")
+VARIANTS = (  # of espeak-ng, without those that are robots or effects
+    "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario "
+    "Michael Mike Nguyen RicishayMax RicishayMax2 RicishayMax3 Storm adam anika announcer antonio "
+    "aunty belinda benjamin boris caleb david ed edward edward2 f1 f2 f3 f4 f5 grandma grandpa "
+    "gustave iven iven2 iven3 john kaukovalta klatt klatt2 klatt3 klatt4 klatt6 linda m1 m2 m3 m4 m5 "
+    "m6 m7 m8 marcelo max michel miguel norbert pablo paul pedro quincy rob robert sandro shelby "
+    "steph steph2 steph3 travis victor zac "
+).split()
+HELD_OUT_VARIANTS = "Andy Alicia belinda f4 m7 Mike linda victor pedro steph2".split()
+TRAIN_VARIANTS = [v for v in VARIANTS if v not in HELD_OUT_VARIANTS]
+
+TRAINING = {  # engine/voice: share
+    "espeak": 54,
+    "flite/slt": 12,
+    "flite/rms": 13,
+    "flite/kal": 5,
+    "flite/kal16": 4,
+    "festival/cmu_us_slt_arctic_hts": 9,
+    "festival/kal_diphone": 3,
+}
+HELD_OUT = {
+    "piper/joe": 30,
+    "flite/awb": 20,
+    "festival/ked_diphone": 15,
+    "espeak": 35,
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One text in one voice. `speed` 1 is the voice's own; `pitch` (0 to 99) and `gap` are espeak-ng's."""
+
+    text: str
+    voice: str  # engine/name
+    speed: float = 1.0
+    pitch: int = 50
+    gap: int = 0
+
+    @property
+    def engine(self) -> str:
+        return self.voice.split("/")[0]
+
+
+def cast(text: str, seed: int | str, held_out: bool) -> Line:
+    """Who says it, and how."""
+    r = random.Random(f"voice {seed}")
+    shares = HELD_OUT if held_out else TRAINING
+    voice = r.choices(list(shares), weights=list(shares.values()))[0]
+    text = text + r.choice(("", "?", "."))
+    if voice != "espeak":
+        return Line(text, voice, speed=r.uniform(0.85, 1.2))
+    variant = r.choice(HELD_OUT_VARIANTS if held_out else TRAIN_VARIANTS)
+    accent = r.choice(ACCENTS)
+    gap = r.choice((0, 0, 0, 1, 3, 6))
+    return Line(text, f"espeak/{accent}+{variant}", r.uniform(0.75, 1.15), r.randrange(25, 75), gap)
+
+
+def speak(lines: Sequence[Line], workers: int = 2) -> list[np.ndarray]:
+    """Each line as float32 samples at 16 kHz, trimmed. Raises RuntimeError where a synthesiser fails."""
+    found: list[np.ndarray | None] = [None] * len(lines)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+        batches = []
+        for engine, batch in (("festival", _festival), ("piper", _piper)):
+            jobs = {i: Path(folder) / f"{i}.wav" for i, line in enumerate(lines) if line.engine == engine}
+            if jobs:
+                batches.append((jobs, pool.submit(batch, [(lines[i], path) for i, path in jobs.items()])))
+        rest = [i for i, line in enumerate(lines) if line.engine in ("espeak", "flite")]
+        for i, samples in zip(rest, pool.map(_single, [lines[i] for i in rest]), strict=True):
+            found[i] = samples
+        for jobs, batch_done in batches:
+            batch_done.result()
+            for i, path in jobs.items():
+                found[i] = _read(path.read_bytes())
+    return [trim(samples) for samples in found if samples is not None]
+
+
+def trim(samples: np.ndarray, margin: float = 0.02) -> np.ndarray:
+    """Without the silence around: below 40 dB under the loudest 10 ms."""
+    hop = SAMPLE_RATE // 100
+    level = np.sqrt((samples[: len(samples) // hop * hop].reshape(-1, hop) ** 2).mean(1))
+    loud = np.flatnonzero(level > level.max() * 0.01)
+    extra = int(margin * SAMPLE_RATE)
+    return samples[max(0, loud[0] * hop - extra) : (loud[-1] + 1) * hop + extra]
+
+
+def _run(command: Sequence[str], text: str = "") -> bytes:
+    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
+    return done.stdout
+
+
+def _read(wav: bytes) -> np.ndarray:
+    samples, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
+    return soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32) if rate != SAMPLE_RATE else samples
+
+
+def _single(line: Line) -> np.ndarray:
+    name = line.voice.split("/", 1)[1]
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        if line.engine == "espeak":
+            speed = str(round(175 * line.speed))
+            how = ["-s", speed, "-p", str(line.pitch), "-g", str(line.gap)]
+            _run(["espeak-ng", "-v", name, *how, "-w", file.name, line.text])
+        else:
+            _run(
+                [
+                    "flite",
+                    "-voice",
+                    name,
+                    "--setf",
+                    f"duration_stretch={1 / line.speed:.3f}",
+                    "-t",
+                    line.text,
+                    file.name,
+                ]
+            )
+        return _read(Path(file.name).read_bytes())
+
+
+def _festival(jobs: list[tuple[Line, Path]]) -> None:
+    script, last = [], ""
+    for line, path in sorted(jobs, key=lambda job: job[0].voice):
+        voice = line.voice.split("/")[1]
+        if voice != last:
+            script.append(f"(voice_{voice})")
+            last = voice
+        script.append(f"(Parameter.set 'Duration_Stretch {1 / line.speed:.3f})")
+        script.append(f'(utt.save.wave (utt.synth (Utterance Text "{line.text}")) "{path}" \'riff)')
+    with tempfile.NamedTemporaryFile("w", suffix=".scm") as file:
+        file.write("\n".join(script))
+        file.flush()
+        _run(["festival", "-b", file.name])
+
+
+_PIPER = """
+import json, sys, wave
+from piper import PiperVoice, SynthesisConfig
+voice = PiperVoice.load(sys.argv[1])
+for job in map(json.loads, sys.stdin):
+    with wave.open(job["path"], "wb") as file:
+        voice.synthesize_wav(job["text"], file, SynthesisConfig(length_scale=job["length"]))
+"""
+
+
+def piper_python() -> str:
+    """The interpreter of the environment that holds Piper, made on first use."""
+    if named := os.environ.get("SOUNDMIND_PIPER_PYTHON"):
+        return named
+    python = sources.work() / "piper" / "bin" / "python"
+    if not python.exists():
+        _run([sys.executable, "-m", "venv", str(python.parent.parent)])
+        _run([str(python), "-m", "pip", "install", "-q", "piper-tts==1.8.0", "onnxruntime==1.32.0"])
+    return str(python)
+
+
+def _piper(jobs: list[tuple[Line, Path]]) -> None:
+    wanted = [{"text": line.text, "path": str(path), "length": 1 / line.speed} for line, path in jobs]
+    _run([piper_python(), "-c", _PIPER, str(sources.joe())], "\n".join(map(json.dumps, wanted)) + "\n")
