@@ -9,11 +9,13 @@ least 1 (the token is discarded), and stop token ids, never stop strings.
 from __future__ import annotations
 
 import asyncio
+import gc
+import io
 import json
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,9 +27,16 @@ from model.config import StepAudio2Config
 from model.prompt import Prompt
 from streaming.context import Context
 from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
+from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
-KV_GIB = "1"  # of the CPU's memory for the KV cache, unless VLLM_CPU_KVCACHE_SPACE says otherwise
+ENVIRONMENT = {  # of the engine's processes, where the user's own does not say otherwise
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_LOGGING_STREAM": "ext://sys.stderr",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
+}
 
 
 class EngineStartError(RuntimeError):
@@ -129,18 +138,15 @@ class VllmEngine:
         EngineStartError when vLLM refuses.
         """
         config = checkpoint.check(folder)
-        prompt = _prompt(folder)
         torch.set_num_threads(1)  # this process runs but small kernels; two threads on busy cores cost 30 x
-        try:
-            llm, figures = await asyncio.to_thread(_create, folder, list(vllm_args))
-        except (Exception, SystemExit) as error:
-            raise EngineStartError(_one_line(error)) from error
-        return cls(llm, figures, config, prompt, folder)
+        return await asyncio.to_thread(_create, folder, config, list(vllm_args))
 
     async def close(self) -> None:
         """End the engine's processes."""
         llm, self._llm = self._llm, None
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
+        del llm
+        gc.collect()  # it is part of a cycle, and its __del__ fails once the interpreter is going down
 
     @property
     def alive(self) -> bool:
@@ -237,26 +243,46 @@ class VllmEngine:
         return audio_prompt(list(context.ids), items)
 
 
-def _create(folder: Path, vllm_args: list[str]) -> tuple[Any, Figures]:
-    """The engine and its figures. Blocks for as long as the engine takes to start."""
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", KV_GIB)
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> VllmEngine:
+    """Blocks for as long as the engine takes to start. Raises EngineStartError."""
+    verbose = "VLLM_LOGGING_LEVEL" in os.environ
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with hold_back(passing=verbose) as held:
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        from model.vllm_plugin import register
+
+        try:
+            register()  # before the tokenizer, which looks at config.json
+            prompt = _prompt(folder)
+            figures = Figures()
+            arguments = _arguments(folder, vllm_args)
+            llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[lambda config, index: figures])
+        except Exception as error:
+            raise EngineStartError(held.root_cause() or _one_line(error)) from error
+    return VllmEngine(llm, figures, config, prompt, folder)
+
+
+def _arguments(folder: Path, vllm_args: list[str]) -> Any:
+    """vLLM's own arguments: our defaults, then the user's. Raises ValueError for what it does not know."""
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.platforms import current_platform
     from vllm.utils.argparse_utils import FlexibleArgumentParser
-    from vllm.v1.engine.async_llm import AsyncLLM
 
-    parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
-    defaults = ["--model", str(folder), "--block-size", str(BLOCK), "--skip-mm-profiling"]
+    parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser(prog="vllm", add_help=False))
+    ours = ["--model", str(folder), "--block-size", str(BLOCK), "--skip-mm-profiling"]
     # The engine keeps what it was sent, by key, up to this size: only so may a context leave data out safely.
-    defaults += ["--mm-processor-cache-gb", "0.5"]
+    ours += ["--mm-processor-cache-gb", "0.5", "--no-use-tqdm-on-load"]
     if current_platform.is_cpu():  # fp32 is faster than bf16 there, and compiling takes minutes
-        defaults += ["--dtype", "float32", "--enforce-eager"]
-    args = AsyncEngineArgs.from_cli_args(parser.parse_args([*defaults, *vllm_args]))
-    figures = Figures()
-    return AsyncLLM.from_engine_args(args, stat_loggers=[lambda config, index: figures]), figures
+        ours += ["--dtype", "float32", "--enforce-eager"]
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            parsed = parser.parse_args([*ours, *vllm_args])
+    except SystemExit:
+        raise ValueError(said.getvalue().strip().splitlines()[-1]) from None
+    return AsyncEngineArgs.from_cli_args(parsed)
 
 
 def _prompt(folder: Path) -> Prompt:

@@ -12,7 +12,6 @@ from streaming.endpointing import Event, Started, Stopped
 from streaming.events import BadAudio, ServerVad
 from streaming.microphone import MEMORY_SECONDS, RATE, Microphone
 
-
 DETECTION = ServerVad()
 
 
