@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from model.checkpoint import NANO
 from model.prompt import SPECIAL, Prompt, PromptError
 from model.vllm_plugin import CHAT_TEMPLATE
 from tests import checkpoints
@@ -121,3 +122,7 @@ def test_tools_come_right_after_the_instructions() -> None:
     text = rendered([{"role": "system", "content": "S"}, {"role": "user", "content": "U"}], tools=[WEATHER])
     assert text.startswith("<|BOT|>system\nS<|EOT|><|BOT|>tool_json_schemas\n")
     assert text.count("tool_json_schemas") == 1
+
+
+def test_nano_ships_the_same_template() -> None:
+    assert (NANO / "chat_template.jinja").read_text() == CHAT_TEMPLATE.read_text()
