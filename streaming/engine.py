@@ -14,7 +14,7 @@ import io
 import json
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,8 +198,9 @@ class VllmEngine:
                 async for context in appends:
                     yield StreamingInput(self._input(context), params)
 
-        async for _ in self._request(inputs(), params):
-            yield
+        async with aclosing(self._request(inputs(), params)) as outputs:
+            async for _ in outputs:
+                yield
 
     async def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         from vllm import SamplingParams
@@ -211,19 +212,15 @@ class VllmEngine:
             stop_token_ids=[self.prompt.eot],
             output_kind=RequestOutputKind.DELTA,
         )
-        async for output in self._request(self._input(context), params):
-            part = output.outputs[0]
-            if part.finish_reason == "error":  # audio without data that neither cache holds any more
-                raise Forgotten("the engine no longer holds the audio of this conversation")
-            yield Delta(
-                part.text,
-                len(part.token_ids),
-                len(context),
-                output.num_cached_tokens or 0,
-                part.finish_reason,
-            )
+        async with aclosing(self._request(self._input(context), params)) as outputs:
+            async for output in outputs:
+                part = output.outputs[0]
+                if part.finish_reason == "error":  # audio without data that neither cache holds any more
+                    raise Forgotten("the engine no longer holds the audio of this conversation")
+                cached = output.num_cached_tokens or 0
+                yield Delta(part.text, len(part.token_ids), len(context), cached, part.finish_reason)
 
-    async def _request(self, prompt: Any, params: Any) -> AsyncIterator[Any]:
+    async def _request(self, prompt: Any, params: Any) -> AsyncGenerator[Any, None]:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
 
