@@ -68,6 +68,7 @@ from streaming.turn import Do, Happened, State
 from streaming.vad import SpeechDetector
 
 REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
+HEADROOM = 64  # tokens for the rest of a turn that has filled the context, and the template around it
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
 
@@ -147,6 +148,8 @@ class Session:
     def configure(self, settings: SessionSettings) -> None:
         """Change the settings from here on. A turn that is being spoken goes on under them."""
         before, self._settings = self._settings, settings
+        if before.turn_detection is None and settings.turn_detection and self._ear is not None:
+            self._happened(Happened.DISCARDED)  # nobody will commit it, and no detector saw it begin
         self._microphone.configure(settings.turn_detection)
         if settings.instructions != before.instructions and self._ear is None:
             self._reopen()
@@ -162,7 +165,7 @@ class Session:
             self._hear(block)
             if isinstance(event, Started):
                 self._speech_started(event.at)
-            elif isinstance(event, Stopped):
+            elif isinstance(event, Stopped) and self._ear is not None:
                 self._turn_over(event.last_voiced)
 
     def commit(self) -> None:
@@ -257,10 +260,7 @@ class Session:
         settled = self._ear.hear(samples)
         if settled:
             self._listener.append(settled)
-        if (
-            len(self._listener.context)
-            > self._engine.max_tokens - self._reply_tokens() - 2 * self._windows.step
-        ):
+        if len(self._listener.context) > self._engine.max_tokens - self._reply_tokens() - HEADROOM:
             self._full()
 
     def _full(self) -> None:

@@ -239,6 +239,20 @@ async def test_without_detection_the_client_decides() -> None:
     assert t.of(ResponseDone)[0].metadata == {"mark": "7"}
 
 
+async def test_detection_can_be_switched_in_the_middle_of_a_turn() -> None:
+    async with talk(settings=MANUAL) as t:
+        await t.speak(300)
+        t.session.configure(SessionSettings())  # what was not committed is gone
+        await t.speak()
+        t.session.configure(MANUAL)  # what is being said goes on, and is the client's to commit
+        await t.pause()
+        await t.settle()
+        assert not t.of(Committed)
+        t.session.commit()
+        await t.settle()
+    assert len(t.of(Committed)) == 1
+
+
 async def test_detection_that_may_not_answer() -> None:
     settings = SessionSettings(turn_detection=ServerVad(create_response=False))
     async with talk(settings=settings) as t:
