@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import time
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -94,32 +92,17 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-# What vLLM, torch and transformers tell about themselves, in the engine's processes too; errors come through.
-QUIET = {
-    "PYTHONWARNINGS": "ignore",
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-    "TORCH_LOGS": "-all",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-}
-
-
 @asynccontextmanager
 async def _engine(config: Config, say: Say) -> AsyncIterator[VllmEngine]:
     began = time.monotonic()
     say(f"loading {config.model} …")
     telling = asyncio.create_task(_progress(say))
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    warnings.simplefilter("ignore")
     try:
         from model import checkpoint
         from streaming.engine import VllmEngine
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
-        # A progress bar is for what takes minutes.
-        bar = () if config.model != "nano" else ("--no-use-tqdm-on-load",)
-        engine = await VllmEngine.start(folder, (*bar, *config.vllm_args))
+        engine = await VllmEngine.start(folder, config.vllm_args)
     finally:
         telling.cancel()
     say(f"engine ready in {time.monotonic() - began:.0f} s")
