@@ -40,6 +40,7 @@ class TextReport:
         self._flush = out.flush
         self._colour = out.isatty()
         self._channel = ""  # whose line is open
+        self._held: list[tuple[str, str]] = []  # lines that wait for its end
 
     def event(self, event: dict[str, Any]) -> None:
         match event["type"]:
@@ -48,9 +49,9 @@ class TextReport:
             case "input_audio_buffer.speech_stopped":
                 self._line("speech", f"stopped at {event['audio_end_ms'] / 1000:.2f} s")
             case "conversation.item.input_audio_transcription.completed":
-                self._line("heard", event["transcript"])
+                self._beside("heard", event["transcript"])
             case "conversation.item.input_audio_transcription.failed":
-                self._line("heard", f"(no transcript: {event['error']['message']})")
+                self._beside("heard", f"(no transcript: {event['error']['message']})")
             case "response.reasoning_text.delta":
                 self._grow("thinking", event["delta"], DIM)
             case "response.output_text.delta":
@@ -69,10 +70,19 @@ class TextReport:
         if self._channel:
             self._write("\n")
             self._channel = ""
+        held, self._held = self._held, []
+        for label, text in held:
+            self._line(label, text)
 
     def _line(self, label: str, text: str) -> None:
         self._end()
         self._write(f"{label:>9}  {text}\n")
+
+    def _beside(self, label: str, text: str) -> None:
+        """A line that has no place of its own in the order: it does not break the one that grows."""
+        self._held.append((label, text))
+        if not self._channel:
+            self._end()
 
     def _grow(self, label: str, text: str, style: str) -> None:
         if self._channel != label:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 GRACE_SECONDS = 3.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

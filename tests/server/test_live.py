@@ -1,0 +1,193 @@
+"""The whole house: the real engine with nano behind the real command, recordings, and clients of others."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+from openai import AsyncOpenAI
+
+from server.ask import Wishes, ask
+from server.audio_file import read_pcm
+from tests.processes import RECORDINGS, soundmind
+from tests.server.client import PACKET, Client, append, talking
+from tests.server.test_websocket import BAD
+from tests.wire import validate
+
+SPOKEN: list[dict[str, Any]] = json.loads((RECORDINGS / "manifest.json").read_text())
+SILENCE = bytes(48_000)  # a second
+
+
+def recording(name: str) -> bytes:
+    return read_pcm(RECORDINGS / f"{name}.wav")
+
+
+@pytest.fixture
+def ws(live: str) -> str:
+    return live.replace("http", "ws", 1)
+
+
+class Checked:
+    """A report that holds every event to the API's types."""
+
+    def __init__(self) -> None:
+        self.final: dict[str, Any] = {}
+
+    def event(self, event: dict[str, Any]) -> None:
+        validate(event)
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        self.final = summary
+
+
+async def metric(live: str, name: str) -> float:
+    async with AsyncClient(base_url=live, trust_env=False) as client:
+        text = (await client.get("/metrics")).text
+    return float(dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")[name])
+
+
+async def idle(live: str) -> None:
+    """Returns once the engine's own count of requests is 0; the test's time limit is the limit."""
+    while True:
+        if not await metric(live, "soundmind_engine_requests"):
+            return
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("entry", SPOKEN, ids=[entry["file"] for entry in SPOKEN])
+async def test_a_recording_at_speaking_pace_is_answered(entry: dict[str, Any], ws: str, live: str) -> None:
+    report = Checked()
+    await ask(ws, read_pcm(RECORDINGS / entry["file"]), report, Wishes())
+    turns = report.final["turns"]
+    assert [turn["status"] for turn in turns] == ["completed"] * len(entry["texts"])
+    for turn, text, expected in zip(turns, entry["texts"], entry["expect"], strict=True):
+        assert turn["heard"].lower().strip("?. ") == text
+        assert turn["thinking"]
+        assert expected in turn["reply"]
+        times = [
+            turn["timings"][f"{stage}_ms"]
+            for stage in ("turn_ended", "first_thinking", "first_reply", "done")
+        ]
+        assert times == sorted(times)
+    await idle(live)
+
+
+async def test_without_thinking(ws: str) -> None:
+    report = Checked()
+    await ask(ws, recording("sum"), report, Wishes(thinking=False, transcript=False))
+    assert report.final["thinking"] == "" and report.final["reply"] and report.final["heard"] is None
+
+
+async def test_the_openai_package_talks_to_it(live: str) -> None:
+    client = AsyncOpenAI(base_url=f"{live}/v1", api_key="none")
+    assert [model.id async for model in client.models.list()] == ["nano"]
+    thinking = reply = ""
+    async with client, client.realtime.connect(model="nano") as connection:
+        await connection.session.update(session={"type": "realtime", "output_modalities": ["audio"]})
+        audio = recording("sum") + SILENCE
+
+        async def speak() -> None:
+            for at in range(0, len(audio), PACKET):
+                await connection.input_audio_buffer.append(
+                    audio=base64.b64encode(audio[at : at + PACKET]).decode()
+                )
+                await asyncio.sleep(0.02)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(speak())
+            async for event in connection:
+                assert event.type != "error"
+                if event.type == "response.output_text.delta":
+                    reply += event.delta
+                elif event.type == "response.reasoning_text.delta":  # type: ignore[comparison-overlap]
+                    thinking += event.delta
+                elif event.type == "response.done":
+                    assert event.response.status == "completed"
+                    break
+    assert "42" in reply
+    assert thinking
+
+
+async def test_speaking_again_cancels_the_reply_and_is_answered(ws: str, live: str) -> None:
+    async with talking(ws) as client:
+        # In one event, so that the second question begins before the reply can have ended.
+        await client.send(append(recording("sum") + SILENCE + recording("product") + SILENCE))
+        first = (await client.until("response.done"))["response"]
+        second = (await client.until("response.done"))["response"]
+    assert first["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
+    assert "54" in second["output"][0]["content"][0]["text"]
+    await idle(live)
+
+
+async def test_a_client_killed_in_mid_reply_leaves_no_request(ws: str, live: str) -> None:
+    async with talking(ws) as client:
+        await client.send(append(recording("sum") + SILENCE))
+        await client.until("response.created")
+        client.ws.transport.abort()
+        await idle(live)
+    assert await metric(live, "soundmind_sessions") == 0
+
+
+async def test_bad_input_costs_one_error_each_and_nobody_else(ws: str) -> None:
+    async with talking(ws) as other, talking(ws) as client:
+        for event, code in BAD.values():
+            await client.send(event)
+            assert (await client.next())["error"]["code"] == code
+        for talker in (client, other):
+            await answered(talker)
+
+
+async def answered(client: Client) -> None:
+    await client.send(append(recording("sum") + SILENCE))
+    done = await client.until("response.done")
+    assert "42" in done["response"]["output"][0]["content"][0]["text"]
+
+
+async def test_many_turns_in_one_conversation(ws: str, live: str) -> None:
+    """More than fit into the engine's context: the oldest are let go, and nothing piles up."""
+    async with talking(ws) as client:
+        for _ in range(30):
+            await answered(client)
+            assert await metric(live, "soundmind_engine_requests") == 1  # the listener
+    await idle(live)
+
+
+@pytest.fixture
+def stereo(tmp_path: Path) -> Iterator[Path]:
+    import numpy as np
+    import soundfile
+
+    samples, rate = soundfile.read(RECORDINGS / "sum.wav", dtype="float32")
+    soundfile.write(tmp_path / "stereo.flac", np.stack([samples, samples], axis=1), rate)
+    yield tmp_path / "stereo.flac"
+
+
+def test_ask_prints_json_lines_and_a_summary(live: str, stereo: Path) -> None:
+    with soundmind("ask", str(stereo), "--url", live, "--json") as process:
+        assert process.end() == 0
+    lines = [json.loads(line) for line in process.output]
+    assert {"input_audio_buffer.speech_started", "response.reasoning_text.delta"} <= {
+        line["type"] for line in lines
+    }
+    summary = lines[-1]
+    assert summary["type"] == "summary" and "42" in summary["reply"]
+
+
+def test_ask_prints_what_people_read(live: str) -> None:
+    with soundmind("ask", str(RECORDINGS / "sum.wav"), "--url", live) as process:
+        assert process.end() == 0
+    labels = [line.split()[0] for line in process.output if line[0:2] == "  " and line[10:11] != " "]
+    assert {"speech", "heard", "thinking", "reply", "latency"} <= set(labels)
+
+
+def test_the_demo_plays_itself_and_then_listens() -> None:
+    with soundmind("serve", "--demo", "--port", "0") as server:
+        server.until("playing demo.wav")
+        assert "42" in server.until("reply  .*")[0]
+        server.until("listening on http://127.0.0.1:")
