@@ -31,6 +31,7 @@ from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
 ENVIRONMENT = {  # of the engine's processes, where the user's own does not say otherwise
+    "TRANSFORMERS_VERBOSITY": "error",
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
