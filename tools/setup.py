@@ -87,6 +87,7 @@ def pip(venv: Path, progress: Progress, *arguments: str) -> str:
         "pip",
         "install",
         "--no-deps",
+        "--no-compile",  # a third of the time, for modules of which few are ever imported
         "--progress-bar=off",
         *arguments,
     ]
