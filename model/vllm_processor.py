@@ -7,6 +7,7 @@ becomes several pieces, each with its own start and end and nothing between. Kno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,9 +39,11 @@ LONGEST = 30 * 60 * SAMPLE_RATE  # samples of one audio; what it takes of the co
 class StepAudio2Info(BaseProcessingInfo):
     """What vLLM asks before it has an audio."""
 
+    @cached_property
     def network(self) -> StepAudio2Config:
         return network_config(self.get_hf_config())
 
+    @cached_property
     def prompt(self) -> Prompt:
         """Raises model.prompt.PromptError when the tokenizer is another family's."""
         tokenizer = self.get_tokenizer()
@@ -85,7 +88,7 @@ class StepAudio2Processor(BaseMultiModalProcessor[StepAudio2Info]):
     ) -> BatchFeature:
         audios = hf_data[AUDIO]
         assert isinstance(audios, Sequence)
-        n_mels = self.info.network().audio.n_mels
+        n_mels = self.info.network.audio.n_mels
         # The encoder would cast to its own type anyway.
         dtype = self.info.ctx.model_config.dtype
         mels, windows = [], []
@@ -112,7 +115,7 @@ class StepAudio2Processor(BaseMultiModalProcessor[StepAudio2Info]):
         hf_processor_mm_kwargs: Mapping[str, object],
         out_mm_kwargs: MultiModalKwargsItems,
     ) -> Sequence[PromptUpdate]:
-        prompt = self.info.prompt()
+        prompt = self.info.prompt
 
         def replacement(index: int) -> PromptUpdateDetails:
             windows = out_mm_kwargs[AUDIO][index][WINDOWS].data

@@ -59,6 +59,7 @@ def config(tied: bool = False, width: int = 128) -> StepAudio2Config:
         num_key_value_heads=2,
         vocab_size=512,
         max_position_embeddings=2048,
+        rope_theta=20_000.0,  # nobody's default
         tie_word_embeddings=tied,
     )
     audio = AudioConfig(

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -120,7 +119,6 @@ async def run(folder: Path) -> Seen:
 
 
 def main(folder: str, out: str) -> None:
-    os.environ["VLLM_CPU_KVCACHE_SPACE"] = "1"
     Path(out).write_text(json.dumps(asyncio.run(run(Path(folder)))))
 
 

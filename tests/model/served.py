@@ -38,7 +38,6 @@ class Answer(TypedDict):
 
 def main(folder: str, job_file: str, out_file: str) -> None:
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    os.environ["VLLM_CPU_KVCACHE_SPACE"] = "1"
     from vllm import LLM, SamplingParams
     from vllm.lora.request import LoRARequest
     from vllm.multimodal import MULTIMODAL_REGISTRY

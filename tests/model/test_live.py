@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from model.checkpoint import NANO
+from tests.model import engines
 from tests.model.live import BLOCK, SECONDS, Seen
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     out = tmp_path_factory.mktemp("live") / "seen.json"
-    command = [sys.executable, "-m", "tests.model.live", str(NANO), str(out)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=240)
-    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]
+    engines.run("tests.model.live", NANO, out)
     found: Seen = json.loads(out.read_text())
     return found
 

@@ -1,13 +1,11 @@
 """The served network is held to the plain one: same embeddings, same tokens.
 
-One engine a checkpoint, each in its own process (vLLM's imports warn, and it binds threads).
+One engine a checkpoint.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from model import checkpoint
 from model.network import StepAudio2
 from model.prompt import Prompt
 from tests import checkpoints
+from tests.model import engines
 from tests.model.listening import voice, windows_of
 from tests.model.served import Answer, Item, Job
 
@@ -63,11 +62,7 @@ def serve(folder: Path, scratch: Path, lora: bool = False) -> Served:
         lora=str(scratch / "adapter") if lora else None,
     )
     torch.save(job, scratch / "job.pt")
-    files = [str(folder), str(scratch / "job.pt"), str(scratch / "out.pt")]
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.model.served", *files], capture_output=True, text=True, timeout=240
-    )
-    assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr[-4000:]
+    engines.run("tests.model.served", folder, scratch / "job.pt", scratch / "out.pt")
     answer: Answer = torch.load(scratch / "out.pt", weights_only=False)
     return Served(network, prompt, expected_audio(network), answer, adapted)
 

@@ -22,6 +22,7 @@ import soundfile
 from openai.types.chat import ChatCompletion, ChatCompletionContentPartInputAudioParam
 
 from model.checkpoint import NANO
+from tests.model import engines
 from tests.model.listening import voice
 
 STARTS_WITHIN = 240.0  # seconds, on a busy machine
@@ -41,7 +42,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
                 "--host", "127.0.0.1", "--port", str(port),
                 "--enforce-eager", "--block-size", "32", "--dtype", "float32", "--max-model-len", "1024",
             ],
-            env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"},
+            env={**os.environ, **engines.ENVIRONMENT},
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
