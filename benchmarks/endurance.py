@@ -1,6 +1,6 @@
 """Many turns in one conversation: what the server's memory and the engine's requests do meanwhile.
 
-    python -m benchmarks.endurance RECORDING [--url http://127.0.0.1:8000] [--turns 200] [--out benchmarks/results]
+    python -m benchmarks.endurance RECORDING [--url http://127.0.0.1:8000] [--turns 200]
 
 The recording is sent as fast as it is taken, again as soon as its reply is complete. Memory is the
 resident set of the server and all its processes, found by the port; so the server has to run on this
@@ -17,7 +17,7 @@ import statistics
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from httpx import AsyncClient
 from websockets.asyncio.client import connect
 
@@ -43,7 +43,7 @@ def family(url: str) -> list[psutil.Process]:
 
 def resident(url: str) -> float:
     """MiB."""
-    return sum(p.memory_info().rss for p in family(url)) / 2**20
+    return float(sum(p.memory_info().rss for p in family(url))) / 2**20
 
 
 async def requests(url: str) -> float:
