@@ -14,6 +14,7 @@ from model.windows import Windows
 from tests.model.listening import voice, windows_of
 
 Record = Callable[[str, object], None]
+BOUND = 0.3  # seen: 0.13 to 0.17; without look-ahead 0.32
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,3 @@ def test_look_ahead_is_worth_its_delay(nano: StepAudio2, record_property: Record
     record_property("relative_error_by_look_ahead", str(found))
     print("relative error by look-ahead in tokens of 80 ms:", found)
     assert found[4] < found[0]
-
-
-BOUND = 0.5  # generous: the figures are in the records
