@@ -137,7 +137,7 @@ def answers(listener: Listener, takes: Sequence[np.ndarray], said: Sequence[tupl
         texts = listener.ask(audio)
         families, kinds = defaultdict(list), defaultdict(list)
         errors = words = 0
-        failed = []
+        failed: list[str] = []
         for (q, voice), text in zip(said, texts, strict=True):
             chain, _, reply = text.partition(f"\n{END_THINK}\n")
             right = reply == q.reply
