@@ -9,13 +9,14 @@ import asyncio
 import base64
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from server.audio_file import RATE
+from server.auth import is_loopback
 from server.report import Report
 from server.tasks import one_error
 from server.turns import Turns
@@ -63,8 +64,10 @@ async def ask(url: str, pcm: bytes, report: Report, wishes: Wishes, key: str | N
     """Speak `pcm` (16 bit, mono, 24 kHz) and report until every turn in it has its reply. Raises AskError."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     turns = Turns(wishes.transcript)
+    there = realtime_url(url)
+    proxy: Literal[True] | None = None if is_loopback(urlsplit(there).hostname or "") else True
     try:
-        async with connect(realtime_url(url), additional_headers=headers, proxy=None, max_size=None) as ws:
+        async with connect(there, additional_headers=headers, proxy=proxy, max_size=None) as ws:
             await _converse(ws, pcm, report, wishes, turns)
     except ConnectionClosed as error:
         raise AskError(f"{url}: the server closed the connection ({error})") from error

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: everything ends in bounded time, and no process stays behind.
+"""Ctrl-C, SIGTERM and a terminal that closes: everything ends in bounded time, and no process stays behind.
 
 While there is something to end in good order, the first signal asks for that and starts the clock. Without it
 (the engine is only starting, which cannot be interrupted), at the second signal, or when the time is up,
@@ -19,7 +19,7 @@ from typing import NoReturn
 import psutil
 
 GRACE_SECONDS = 3.5
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Shutdown:
@@ -32,7 +32,8 @@ class Shutdown:
 
     def install(self) -> None:
         for number in SIGNALS:
-            signal.signal(number, self._handle)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._handle)
 
     @contextmanager
     def orderly(self, stop: Callable[[], None]) -> Iterator[None]:
