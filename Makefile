@@ -3,6 +3,7 @@ LOCK ?= cpu
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
+NEEDED = $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 
 # Set-up leaves compiling to the first import, so that import has to be allowed to keep what it compiles.
 unexport PYTHONDONTWRITEBYTECODE
@@ -16,6 +17,8 @@ help:  ## this list
 setup: $(READY)  ## the virtual environment in .venv (LOCK=cuda for NVIDIA GPUs); the others do it when needed
 
 $(READY): pyproject.toml requirements/common.txt requirements/$(LOCK).txt requirements/dev.txt tools/setup.py
+	@$(PYTHON) -c "import sys; sys.exit(list(sys.version_info) < [int(n) for n in '$(NEEDED)'.split('.')] and \
+		'Python $(NEEDED) or newer is needed, this is ' + sys.version.split()[0] + ': make PYTHON=python$(NEEDED)')"
 	@$(PYTHON) tools/setup.py $(VENV) $(LOCK)
 	@touch $@
 

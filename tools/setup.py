@@ -144,8 +144,6 @@ def install(venv: Path, locks: list[Path]) -> str:
 
 def main(arguments: list[str]) -> str | None:
     """Returns the error message, if any."""
-    if sys.version_info < (3, 11):
-        return f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=python3.11"
     venv = Path(arguments[0] if arguments else ".venv")
     lock = ROOT / "requirements" / f"{arguments[1] if len(arguments) > 1 else 'cpu'}.txt"
     if not lock.exists():
