@@ -197,8 +197,8 @@ class Session:
     def add_text(
         self, item_id: str | None, role: Role, text: str, previous_item_id: str | None = None
     ) -> None:
-        """Add a typed turn at the end of the conversation. Raises BadItem."""
-        if previous_item_id not in (None, self._conversation.last_id):
+        """Add a typed turn at the end of the conversation; "root" is before all turns. Raises BadItem."""
+        if previous_item_id not in (None, self._conversation.last_id or "root"):
             raise BadItem(f"items can be added at the end only, after {self._conversation.last_id}")
         if self._ear is not None:
             raise BadItem("the user is speaking: add the item once the turn has ended")

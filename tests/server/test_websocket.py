@@ -113,9 +113,11 @@ async def test_typed_turns_and_metadata(url: str, engine: ScriptedEngine) -> Non
             "role": "user",
             "content": [{"type": "input_text", "text": "hi"}],
         }
-        await client.send({"type": "conversation.item.create", "item": item})
+        await client.send({"type": "conversation.item.create", "item": item, "previous_item_id": "root"})
         added = await client.until("conversation.item.added")
         assert (added["item"]["id"], added["previous_item_id"]) == ("mine", None)
+        await client.send({"type": "conversation.item.create", "item": item})
+        assert (await client.until("error"))["error"]["code"] == "invalid_item"
         response = {
             "metadata": {"client_event_id": "7"},
             "reasoning": {"effort": "minimal"},
