@@ -9,7 +9,6 @@ least 1 (the token is discarded), and stop token ids, never stop strings.
 from __future__ import annotations
 
 import asyncio
-import gc
 import io
 import json
 import os
@@ -146,8 +145,7 @@ class VllmEngine:
         """End the engine's processes."""
         llm, self._llm = self._llm, None
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
-        del llm
-        gc.collect()  # it is part of a cycle, and its __del__ fails once the interpreter is going down
+        llm.shutdown = lambda: None  # its __del__ calls it again, maybe when the interpreter is going down
 
     @property
     def alive(self) -> bool:
