@@ -62,7 +62,7 @@ class Ear:
             self._mel.append(block)
             self._samples += block.size
             while window := self._windows.settled(self._settled, self._samples):
-                out += self._head + self._encode(window, self._mel, str(window.start))
+                out += self._head + self._encode(window, str(window.start))
                 self._head = Context()
                 self._settled = window.stop
         return out
@@ -72,10 +72,12 @@ class Ear:
         out = self._head
         window = self._windows.tail(self._settled, self._samples)
         if window:
-            out += self._encode(window, self._mel.ended(), f"{window.start}/{self._samples}")
+            out += self._encode(window, f"{window.start}/{self._samples}")
         return out + Context.of([self._prompt.audio_end])
 
-    def _encode(self, window: Window, mel: LogMelStream, name: str) -> Context:
+    def _encode(self, window: Window, name: str) -> Context:
+        # The last frames of a piece reach into the padding behind it.
+        mel = self._mel if window.end <= len(self._mel) else self._mel.ended()
         frames = normalise(mel.log_power[:, window.first : window.end], mel.loudest).half()
         tokens = window.stop - window.start
         part = Audio(f"{self._key}:{self._piece}:{name}", 0, tokens, (frames, window))

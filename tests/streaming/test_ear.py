@@ -33,7 +33,13 @@ def test_the_tokens_are_those_of_the_whole_clip(samples: int) -> None:
     expected: list[int] = []
     for start, end in pieces(samples):
         expected += PROMPT.audio(audio_tokens(end - start))
-    assert list((settled + ear.end()).ids) == expected
+    whole_turn = settled + ear.end()
+    assert list(whole_turn.ids) == expected
+    for part in whole_turn.audio:
+        assert part.data
+        frames, window = part.data
+        assert frames.shape == (80, window.end - window.first)
+        assert part.tokens == window.stop - window.start
     assert list(whole("past", ear.samples, PROMPT, 80).ids) == expected
 
 
