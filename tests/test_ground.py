@@ -10,7 +10,6 @@ import tomllib
 from importlib.metadata import entry_points, packages_distributions, version
 from pathlib import Path
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -126,7 +125,6 @@ def test_what_the_readme_links_to_is_there() -> None:
         assert target.startswith("https://") or (ROOT / target).exists(), target
 
 
-@pytest.mark.skipif(not (ROOT / "server" / "demo.wav").exists(), reason="no recording")
 async def test_the_client_in_the_readme_is_answered() -> None:
     found = re.search(r"```python\n(.*?)```", README, re.S)
     assert found
