@@ -6,10 +6,14 @@ imports nothing heavy and only says where things are. Knows nothing of how the n
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from pathlib import Path
 
 from model.config import ARCHITECTURE
 
+WATCH = "parent watch"
 CHAT_TEMPLATE = Path(__file__).parent / "chat_template.jinja"  # for checkpoints whose tokenizer has none
 
 
@@ -27,6 +31,7 @@ def register() -> None:
 
     from model import vllm_config
 
+    _end_with_parent()
     for kind in vllm_config.CONFIGS:
         AutoConfig.register(kind.model_type, kind, exist_ok=True)
     if ARCHITECTURE not in ModelRegistry.get_supported_archs():
@@ -34,3 +39,16 @@ def register() -> None:
     for name in vllm_config.MODEL_TYPES:
         if get_chat_template_fallback_path(name, "") is None:
             register_chat_template_fallback_path(name, CHAT_TEMPLATE)
+
+
+def _end_with_parent() -> None:
+    """Do not outlive a killed parent: vLLM's own processes only follow one that ends in good order."""
+    parent = multiprocessing.parent_process()
+    if parent is None or any(thread.name == WATCH for thread in threading.enumerate()):
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name=WATCH, daemon=True).start()

@@ -11,16 +11,9 @@ from numpy.typing import NDArray
 from streaming.endpointing import Event, Started, Stopped
 from streaming.events import BadAudio, ServerVad
 from streaming.microphone import MEMORY_SECONDS, RATE, Microphone
+from tests.scripted import Loudness
 
 DETECTION = ServerVad()
-
-
-class Loudness:
-    def stream(self) -> Loudness:
-        return self
-
-    def push(self, window: NDArray[np.float32]) -> float:
-        return float(np.abs(window).max() > 0.05)
 
 
 def microphone(detection: ServerVad | None = DETECTION) -> Microphone:

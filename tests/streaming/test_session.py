@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from streaming.context import Context
 from streaming.engine import Sampling
@@ -41,20 +40,10 @@ from streaming.events import (
     TranscriptFailed,
 )
 from streaming.session import STALL_SECONDS, Session
-from tests.scripted import REPLY, ScriptedEngine
+from tests.scripted import REPLY, Loudness, ScriptedEngine
 
 E = TypeVar("E")
 PACKET = 480  # samples at 24 kHz: 20 ms
-
-
-class Loudness:
-    """A detector with the real interface that takes loud for voiced."""
-
-    def stream(self) -> Loudness:
-        return self
-
-    def push(self, window: NDArray[np.float32]) -> float:
-        return float(np.abs(window).max() > 0.05)
 
 
 class Talk:
