@@ -15,7 +15,7 @@ from model.config import SAMPLE_RATE
 from model.training import voices, world
 from model.training.sources import work
 
-TRAIN_CLIPS = 12_000
+TRAIN_CLIPS = 10_000
 TEST_CLIPS = {family: 40 for family in world.FAMILIES} | {"sum": 240}
 SHORTEST, LONGEST = 0.2, 10.0  # seconds
 BATCH = 1000

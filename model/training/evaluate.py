@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -171,6 +172,17 @@ def answers(listener: Listener, takes: Sequence[np.ndarray], said: Sequence[tupl
     return found
 
 
+def spoken_sums(folder: Path) -> tuple[list[tuple[world.Question, str]], list[np.ndarray]]:
+    """Questions with voices, and takes with the silence that a live turn has around."""
+    asked, takes = [], []
+    for row in json.loads((folder / "manifest.json").read_text()):
+        reply = f"{row['a']} plus {row['b']} is {row['answer']}."
+        asked.append((world.Question("sum", row["text"], "", reply, ""), row["voice"]))
+        samples, _ = soundfile.read(folder / row["file"], dtype="float32")
+        takes.append(np.concatenate([np.zeros(4800, np.float32), samples, np.zeros(8000, np.float32)]))
+    return asked, takes
+
+
 def ends(listener: Listener, speech: Sequence[np.ndarray], silence: float) -> dict[str, float]:
     """How well complete turns are told from broken-off ones, so many seconds after the speech."""
     r = np.random.default_rng(1)
@@ -198,9 +210,14 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="also encode whole clips")
     parser.add_argument("--ends", action="store_true", help="also judge ends of turn")
     parser.add_argument("--noisy", action="store_true", help="with the augmentation of the training")
+    parser.add_argument("--sums", type=Path, help="ask the sums of this folder (model.training.sums) instead")
     given = parser.parse_args()
     torch.set_num_threads(2)
     listener = Listener(given.folder)
+    if given.sums:
+        asked, takes = spoken_sums(given.sums)
+        print(json.dumps(answers(listener, takes, asked, True, ["thinking"]), indent=2))
+        return
     rows = [row for path in corpus.parts(held_out=True) for row in corpus.stored(path)][:: given.every]
     said = [(corpus.question_of(seed, family), voice) for seed, family, voice, _ in rows]
     speech = [samples.astype(np.float32) / 32768 for *_, samples in rows]

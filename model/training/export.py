@@ -40,5 +40,7 @@ def write(folder: Path, weights: Mapping[str, Tensor]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--to", type=Path, default=checkpoint.NANO)
+    parser.add_argument("--latest", action="store_true", help="the latest weights, not their average")
     given = parser.parse_args()
-    write(given.to, torch.load(sources.work() / "state.pt", weights_only=True)["average"])
+    state = torch.load(sources.work() / "state.pt", weights_only=True)
+    write(given.to, state["learner" if given.latest else "average"])

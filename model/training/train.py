@@ -11,8 +11,8 @@ import argparse
 import math
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,8 @@ from model.training.sources import work
 RATE, WARM_UP, FLAT = 1.5e-3, 100, 0.5  # learning rate, its first steps, share of the time at full rate
 END_WEIGHT, CTC_WEIGHT = 0.3, 0.5
 FEATURE_NOISE = 0.1
-EMA = 0.998
+CHUNKED = 0.45  # share of the takes drawn, however many there are
+EMA = 0.99
 SAVE_EVERY = 120  # seconds
 
 
@@ -70,29 +71,31 @@ class Learner(nn.Module):
                 nn.init.zeros_(weight)
 
 
-@dataclass
 class Pool:
-    """The takes that are there so far, in an endless shuffle."""
+    """The takes that are there so far, in endless shuffles: whole or in chunks, complete or cut."""
 
-    whole: list[Heard] = field(default_factory=list)
-    cut: list[Heard] = field(default_factory=list)
-    parts: set[str] = field(default_factory=set)
-    r: random.Random = field(default_factory=lambda: random.Random("pool"))
+    def __init__(self) -> None:
+        self.parts: set[str] = set()
+        self.takes: dict[tuple[bool, bool], list[Heard]] = defaultdict(list)
+        self._order: dict[tuple[bool, bool], list[Heard]] = defaultdict(list)
+        self._r = random.Random("pool")
+
+    def __len__(self) -> int:
+        return sum(map(len, self.takes.values()))
 
     def refresh(self) -> None:
+        """Take in the parts that were computed since."""
         for name, takes in features.load(self.parts):
             self.parts.add(name)
-            self.whole += [t for t in takes if not t.cut and len(t.seen)]
-            self.cut += [t for t in takes if t.cut and len(t.seen)]
-            self._order: dict[bool, Iterator[Heard]] = {}
+            for take in takes:
+                if len(take.seen):
+                    self.takes[take.cut, take.chunked].append(take)
 
     def draw(self, cut: bool) -> Heard:
-        takes = self.cut if cut else self.whole
-        found = next(self._order.get(cut, iter(())), None)
-        if found is None:
-            self._order[cut] = iter(self.r.sample(takes, len(takes)))
-            found = next(self._order[cut])
-        return found
+        kind = cut, self._r.random() < CHUNKED
+        if not self._order[kind]:
+            self._order[kind] = self._r.sample(self.takes[kind], len(self.takes[kind]))
+        return self._order[kind].pop()
 
 
 def _turns_short(r: random.Random) -> int:
@@ -202,7 +205,7 @@ class Schedule:
         )
 
 
-MINUTES = Schedule(text=7, ctc=3, joint=70)
+MINUTES = Schedule(text=7, ctc=3, joint=67)
 
 
 class Run:
@@ -247,6 +250,7 @@ class Run:
     def losses(self, stage: str) -> Losses:
         r = random.Random(f"step {self.step}")
         pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
+        assert pad is not None
         if stage == "ctc":
             takes = [self.pool.draw(False) for _ in range(64)]
             embedded = features.adapt(self.learner.adapter, seen_of(takes, noise=True))
@@ -292,7 +296,7 @@ class Run:
         text, end, ctc = (float(x.detach()) for x in (losses.text, losses.end, losses.ctc))
         print(
             f"{self.minutes:6.2f} min {stage:5} step {self.step} text {text:.4f} right {losses.right:.3f} "
-            f"end {end:.4f} ctc {ctc:.3f} {speed:.2f} steps/s takes {len(self.pool.whole)}",
+            f"end {end:.4f} ctc {ctc:.3f} {speed:.2f} steps/s takes {len(self.pool)}",
             flush=True,
         )
 

@@ -168,7 +168,8 @@ from piper import PiperVoice, SynthesisConfig
 voice = PiperVoice.load(sys.argv[1])
 for job in map(json.loads, sys.stdin):
     with wave.open(job["path"], "wb") as file:
-        voice.synthesize_wav(job["text"], file, SynthesisConfig(length_scale=job["length"]))
+        how = SynthesisConfig(length_scale=job["length"], noise_scale=0.0, noise_w_scale=0.0)  # repeatable
+        voice.synthesize_wav(job["text"], file, how)
 """
 
 
