@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -56,15 +56,17 @@ class Shutdown:
 
 
 def exit_now(code: int) -> NoReturn:
-    """Kill every process that this one started, and their children, then leave without any clean-up."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # closed, or nobody reads it
-            pass
-    for child in psutil.Process().children(recursive=True):
-        try:
-            child.kill()
-        except psutil.NoSuchProcess:
-            pass
-    os._exit(code)
+    """Kill every process that this one started, and their children, then leave without any clean-up.
+
+    It runs in a signal handler, maybe in the middle of a print: Python may refuse to flush then, and what is
+    raised there would be lost with the signal. So whatever fails here, the process ends.
+    """
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, RuntimeError):
+                stream.flush()
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    finally:
+        os._exit(code)
