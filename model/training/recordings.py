@@ -25,7 +25,7 @@ RECORDINGS = (  # file, what is said with the pause in seconds before the second
     ("comparison", ("which is larger thirty one or seventeen",), JOE, ("31",)),
     ("day", ("what day comes after tuesday",), AWB, ("Wednesday",)),
     ("greeting", ("hello",), JOE, ("Hello",)),
-    ("two-questions", ("what is twelve plus thirty", "what is fifty minus twenty"), JOE, ("42", "30")),
+    ("two-questions", ("what is twelve plus thirty", "what is seven plus eight"), JOE, ("42", "15")),
 )
 PAUSE = 1.2  # seconds between two questions
 
