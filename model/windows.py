@@ -15,6 +15,9 @@ from model.config import FRAMES_PER_TOKEN, HOP, PIECE_SAMPLES, audio_tokens, fra
 STEP = 5  # tokens a chunk: 400 ms
 LOOK_AHEAD = 4  # tokens: 320 ms
 LEFT = 50  # tokens of left context at most: 4 s
+TAIL_LEFT = (
+    25  # the same for the tail, which somebody waits for: 2 s, and at a turn's end it is mostly silence
+)
 REACH = 200  # samples that a mel frame reaches beyond its centre
 
 
@@ -45,6 +48,7 @@ class Windows:
     step: int = STEP
     look_ahead: int = LOOK_AHEAD
     left: int = LEFT
+    tail_left: int = TAIL_LEFT
 
     def settled(self, start: int, samples: int) -> Window | None:
         """The next chunk from token `start` on, or None as long as too little of it is settled.
@@ -59,7 +63,7 @@ class Windows:
             end = min(end, frames(PIECE_SAMPLES))
         elif samples < self.samples_needed(start):
             return None
-        first = self._first(start)
+        first = _first(start, self.left)
         return Window(first, end, end - first, start, stop)
 
     def samples_needed(self, start: int) -> int:
@@ -72,9 +76,10 @@ class Windows:
         stop = audio_tokens(samples)
         if stop <= start:
             return None
-        first = self._first(start)
+        first = _first(start, self.tail_left)
         real = frames(samples)
         return Window(first, real + 2, real - first, start, stop)
 
-    def _first(self, start: int) -> int:
-        return max(0, start - self.left) * FRAMES_PER_TOKEN
+
+def _first(start: int, left: int) -> int:
+    return max(0, start - left) * FRAMES_PER_TOKEN

@@ -86,7 +86,7 @@ class Ear:
 
 def whole(key: str, samples: NDArray[np.int16], prompt: Prompt, n_mels: int) -> Context:
     """A past turn, encoded offline: each piece of 25 s in one go, between audio_start and audio_end."""
-    offline = Windows(step=PIECE_SAMPLES, look_ahead=0, left=0)  # nothing settles before its piece ends
+    offline = Windows(step=PIECE_SAMPLES, look_ahead=0)  # nothing settles before its piece ends
     ear = Ear(key, prompt, n_mels, offline)
     settled = ear.hear(samples.astype(np.float32) / 32768.0)
     return settled + ear.end()

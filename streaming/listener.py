@@ -40,11 +40,15 @@ class Listener:
         return self._in_cache
 
     def append(self, part: Context, *, later: bool = False) -> None:
-        """Add to the context; with `later` the engine gets it together with the next append."""
+        """Add to the context; with `later` the engine gets it together with the next append, or a flush."""
         self._context += part
         if not later:
-            self._wanted = len(self._context)
-            self._wake.set()
+            self.flush()
+
+    def flush(self) -> None:
+        """Let the engine have all that was appended."""
+        self._wanted = len(self._context)
+        self._wake.set()
 
     async def run(self) -> None:
         """Hold the engine's request open. Raises EngineUnavailable."""

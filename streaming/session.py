@@ -139,7 +139,12 @@ class Session:
             self.tick(self._clock())
 
     def tick(self, now: float) -> None:
-        """End a turn whose audio has stopped coming. `now` is the clock in seconds."""
+        """End a turn whose audio has stopped coming. `now` is the clock in seconds.
+
+        And let the listener catch up where neither a reply nor speech makes it.
+        """
+        if self._reply is None and self._ear is None:
+            self._listener.flush()
         last = self._microphone.last_arrival
         hearing = self._ear is not None and self._microphone.detecting
         if hearing and last is not None and now - last > STALL_SECONDS:
@@ -219,7 +224,7 @@ class Session:
                 case Do.OPEN_TURN:
                     self._open_turn()
                 case Do.CLOSE_TURN:
-                    self._close_turn(answered=Do.START_REPLY in actions)
+                    self._close_turn()
                 case Do.DROP_TURN:
                     self._ear = None
                     self._reopen()
@@ -270,11 +275,11 @@ class Session:
         else:
             self._happened(Happened.SILENCE)
 
-    def _close_turn(self, *, answered: bool) -> None:
+    def _close_turn(self) -> None:
         assert self._ear is not None
         heard, self._ear = self._ear, None
         end = heard.end() + Context.of(self._engine.prompt.human_close())
-        self._listener.append(end, later=answered)  # the reply's fork takes it along, sooner
+        self._listener.append(end, later=True)  # a reply's fork takes it along, and nobody waits for the rest
         item = Item(self._turn_id, "user", spoken=True)
         tokens = len(self._listener.context) - self._turn_start
         before = self._conversation.add(Entry(item, heard.samples, tokens))

@@ -249,6 +249,8 @@ async def test_detection_that_may_not_answer() -> None:
         await t.pause()
         await t.settle()
         assert t.of(Committed) and not t.of(ResponseStarted)
+        t.session.tick(t.now)
+        await t.settle()
         given = sum((c for c in t.engine.appends[0]), Context())
         assert given.ids[-1] == t.engine.prompt.eot  # the listener has the whole turn all the same
 
