@@ -269,7 +269,7 @@ def _arguments(folder: Path, vllm_args: list[str]) -> Any:
     parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser(prog="vllm", add_help=False))
     ours = ["--model", str(folder), "--block-size", str(BLOCK), "--skip-mm-profiling"]
     # The engine keeps what it was sent, by key, up to this size: only so may a context leave data out safely.
-    ours += ["--mm-processor-cache-gb", "0.1", "--no-use-tqdm-on-load"]
+    ours += ["--mm-processor-cache-gb", "0.05", "--no-use-tqdm-on-load"]
     if current_platform.is_cpu():  # fp32 is faster than bf16 there, and compiling takes minutes
         ours += ["--dtype", "float32", "--enforce-eager"]
     said = io.StringIO()

@@ -7,7 +7,7 @@ from server.audio_file import read_pcm
 from tests.processes import RECORDINGS
 
 TURNS = 200
-FLAT_MIB = 60  # of some 2000: the engine keeps up to 100 MiB of audio features, and fills that slowly
+FLAT_MIB = 60  # of some 2000: the engine keeps up to 50 MiB of audio features, and fills that slowly
 
 
 @pytest.mark.timeout(900)
