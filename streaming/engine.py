@@ -241,7 +241,8 @@ class VllmEngine:
 
 def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> VllmEngine:
     """Blocks for as long as the engine takes to start. Raises EngineStartError."""
-    verbose = "VLLM_LOGGING_LEVEL" in os.environ
+    quiet = ENVIRONMENT["VLLM_LOGGING_LEVEL"]
+    verbose = os.environ.get("VLLM_LOGGING_LEVEL", quiet) != quiet
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with hold_back(passing=verbose) as held:
