@@ -49,7 +49,7 @@ def _table(*tools: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 TOOLS: dict[str, dict[str, Any]] = _table(
     _tool("set_timer", "Set a timer.", minutes="integer"),
-    _tool("set_light", "Turn a light on or off.", room=tuple(ROOMS), state=("on", "off")),
+    _tool("set_light", "Switch a light.", room=tuple(ROOMS), state=("on", "off")),
     _tool("get_weather", "Get the weather in a city.", ("day",), city="string", day="string"),
     _tool("lookup", "Look up the number of a person.", name="string"),
     _tool(
