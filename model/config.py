@@ -20,6 +20,8 @@ MODEL_TYPES = ("step_audio_2", "step_audio_qwen2")
 
 SAMPLE_RATE = 16_000  # Hz, mono
 HOP = 160  # samples a mel frame: 100 Hz
+N_FFT = 400  # samples that a mel frame is computed from
+REACH = N_FFT // 2  # of them to either side of its centre
 FRAMES_PER_TOKEN = 8  # conv2 (2) x average pool (2) x adaptor (2): 12.5 Hz
 SAMPLES_PER_TOKEN = HOP * FRAMES_PER_TOKEN  # 1280 = 80 ms
 PIECE_SAMPLES = 25 * SAMPLE_RATE  # longer audio is cut into pieces of 25 s

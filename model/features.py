@@ -15,10 +15,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from model.config import HOP, SAMPLE_RATE
+from model.config import HOP, N_FFT, REACH, SAMPLE_RATE
 
-N_FFT = 400
-PAD = N_FFT // 2  # samples that a frame reaches to either side of its centre
 RIGHT_PADDING = 479
 DYNAMIC_RANGE = 8.0  # log10 units below the loudest value
 FLOOR = 1e-10  # power
@@ -108,12 +106,12 @@ class LogMelStream:
         block = torch.as_tensor(samples, dtype=torch.float32)
         if block.ndim != 1:
             raise ValueError(f"expected mono samples of shape [N], got {tuple(block.shape)}")
-        started = self._received > PAD
+        started = self._received > REACH
         self._received += block.numel()
         self._tail = torch.cat([self._tail, block])
-        if not started and self._received > PAD:
+        if not started and self._received > REACH:
             self._tail = _reflected(self._tail)
-        if self._received > PAD:
+        if self._received > REACH:
             self._take()
 
     def ended(self) -> LogMelStream:
@@ -129,7 +127,7 @@ class LogMelStream:
     def _finish(self) -> None:
         if self._received == 0:
             raise ValueError("the piece is empty")
-        if self._received <= PAD:  # too short to have been reflected yet
+        if self._received <= REACH:  # too short to have been reflected yet
             self._tail = _reflected(torch.cat([self._tail, torch.zeros(RIGHT_PADDING)]))
         else:
             self._tail = torch.cat([self._tail, torch.zeros(RIGHT_PADDING)])
@@ -157,4 +155,4 @@ class LogMelStream:
 
 def _reflected(head: torch.Tensor) -> torch.Tensor:
     """Put the reflection of the first 200 samples before them, as a centred STFT does."""
-    return torch.cat([head[1 : PAD + 1].flip(0), head])
+    return torch.cat([head[1 : REACH + 1].flip(0), head])

@@ -4,7 +4,7 @@
 
 No newline follows <|EOT|>. Audio is <audio_start>, patches, <audio_end>. Text between two special
 tokens is always encoded in one go, so that segments put together equal the whole string's encoding.
-Past reasoning is dropped; a past reply is closed with <|EOT|>. Source: stepfun-ai/Step-Audio-R1.
+Past reasoning is dropped; a past reply is closed with <|EOT|>. Tools: see model/tools.py. Source: stepfun-ai/Step-Audio-R1.
 Special ids are looked up by name in the checkpoint's tokenizer. Knows no sessions and no samples.
 """
 
@@ -22,6 +22,8 @@ SPECIAL = (BOT, EOT, AUDIO_START, AUDIO_END, AUDIO_PATCH)
 THINK = "<think>"
 END_THINK = "</think>"
 TRANSCRIBE = "Write down what was said."
+SHORT, LONG = "Think briefly.", "Think for long."  # in the system turn: how much to think
+EFFORTS = {"low": SHORT, "high": LONG, "xhigh": LONG}  # by the names of the field; the others: no line
 
 
 class PromptError(ValueError):
@@ -46,9 +48,18 @@ class Prompt:
             raise PromptError(f"the tokenizer lacks {', '.join(missing)}")
         return cls(encode, *(special[name] for name in SPECIAL))
 
-    def system(self, instructions: str) -> list[int]:
-        """The system turn; nothing for empty instructions."""
-        return [self.bot, *self.encode(f"system\n{instructions}"), self.eot] if instructions else []
+    def system(self, instructions: str, effort: str = "") -> list[int]:
+        """The system turn, `effort` (SHORT, LONG or nothing) on a line of its own; nothing for nothing."""
+        text = "\n".join(filter(None, (instructions, effort)))
+        return [self.bot, *self.encode(f"system\n{text}"), self.eot] if text else []
+
+    def tools(self, schemas: str) -> list[int]:
+        """The turn right after the system's: the tools offered, a JSON array; nothing for an empty text."""
+        return [self.bot, *self.encode(f"tool_json_schemas\n{schemas}"), self.eot] if schemas else []
+
+    def function_output(self, name: str, content: str) -> list[int]:
+        """What a tool gave back, as a turn."""
+        return [self.bot, *self.encode(f"function_output\n{name}\n{content}"), self.eot]
 
     def human_open(self) -> list[int]:
         """The head of a spoken human turn; audio follows."""
@@ -73,6 +84,10 @@ class Prompt:
         """The head of the reply to come. Without thinking the chain is there already, and empty."""
         head = f"assistant\n{THINK}\n" + ("" if thinking else f"\n{END_THINK}\n")
         return [self.bot, *self.encode(head)]
+
+    def assistant_behind(self, chain: str, begun: str = "") -> list[int]:
+        """The head of a reply whose thoughts are these, and over; `begun` is how what follows begins."""
+        return [self.bot, *self.encode(f"assistant\n{THINK}\n{chain}\n{END_THINK}\n{begun}")]
 
     def reply(self, text: str) -> list[int]:
         """A whole past reply, without its reasoning."""

@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model.config import FRAMES_PER_TOKEN, HOP, PIECE_SAMPLES, audio_tokens, frames
+from model.config import (
+    FRAMES_PER_TOKEN,
+    HOP,
+    PIECE_SAMPLES,
+    REACH,
+    SAMPLE_RATE,
+    SAMPLES_PER_TOKEN,
+    audio_tokens,
+    frames,
+)
 
 STEP = 5  # tokens a chunk: 400 ms
 LOOK_AHEAD = 4  # tokens: 320 ms
@@ -18,7 +27,8 @@ LEFT = 50  # tokens of left context at most: 4 s
 TAIL_LEFT = (
     25  # the same for the tail, which somebody waits for: 2 s, and at a turn's end it is mostly silence
 )
-REACH = 200  # samples that a mel frame reaches beyond its centre
+TOKEN_MS = SAMPLES_PER_TOKEN * 1000 // SAMPLE_RATE
+PIECE_TOKENS = PIECE_SAMPLES // SAMPLES_PER_TOKEN  # whole ones
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,16 @@ class Windows:
     left: int = LEFT
     tail_left: int = TAIL_LEFT
 
+    @classmethod
+    def of(cls, look_ahead_ms: float, left_context_ms: float) -> Windows:
+        """Windows of another look-ahead and left context; the tail never has more of it than the rest.
+
+        Raises ValueError for what is no multiple of 80 ms within a piece.
+        """
+        look_ahead = _tokens("the look-ahead", look_ahead_ms)
+        left = _tokens("the left context", left_context_ms)
+        return cls(look_ahead=look_ahead, left=left, tail_left=min(TAIL_LEFT, left))
+
     def settled(self, start: int, samples: int) -> Window | None:
         """The next chunk from token `start` on, or None as long as too little of it is settled.
 
@@ -79,6 +99,14 @@ class Windows:
         first = _first(start, self.tail_left)
         real = frames(samples)
         return Window(first, real + 2, real - first, start, stop)
+
+
+def _tokens(what: str, ms: float) -> int:
+    tokens = round(ms / TOKEN_MS)
+    if not 0 <= tokens <= PIECE_TOKENS or abs(tokens * TOKEN_MS - ms) > 1e-6:
+        whole = PIECE_TOKENS * TOKEN_MS
+        raise ValueError(f"expected {what} to be a multiple of {TOKEN_MS} ms from 0 to {whole}, got {ms:g}")
+    return tokens
 
 
 def _first(start: int, left: int) -> int:

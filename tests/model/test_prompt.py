@@ -6,7 +6,8 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from model.checkpoint import NANO
-from model.prompt import SPECIAL, Prompt, PromptError
+from model.prompt import EFFORTS, SPECIAL, Prompt, PromptError
+from model.tools import Tool, call, call_head, schemas
 from model.vllm_plugin import CHAT_TEMPLATE
 from tests import checkpoints
 
@@ -61,6 +62,20 @@ def test_no_instructions_are_no_turn(prompt: Prompt) -> None:
     assert prompt.system("") == []
 
 
+def test_effort_is_a_line_of_the_system_turn(prompt: Prompt) -> None:
+    assert prompt.system("Be brief.", EFFORTS["low"]) == encode(
+        "<|BOT|>system\nBe brief.\nThink briefly.<|EOT|>"
+    )
+    assert prompt.system("", EFFORTS["high"]) == encode("<|BOT|>system\nThink for long.<|EOT|>")
+
+
+def test_thoughts_that_are_over(prompt: Prompt) -> None:
+    assert prompt.assistant_behind("") == prompt.assistant_open(False)
+    assert prompt.assistant_behind("Hm.", call_head("weather")) == encode(
+        "<|BOT|>assistant\n<think>\nHm.\n</think>\n<tool_call>function\nweather\n"
+    )
+
+
 AUDIO = {"type": "audio"}
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 
@@ -99,12 +114,12 @@ def test_the_chat_template_switches_thinking(prompt: Prompt, thinking: bool) -> 
     assert encode(text) == [*prompt.human_text("Hi"), *prompt.assistant_open(thinking)]
 
 
-def test_the_chat_template_writes_tools_calls_and_results() -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": {"city": "Oslo"}}}
+def test_the_chat_template_writes_tools_calls_and_results(prompt: Prompt) -> None:
+    made = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": {"city": "Oslo"}}}
     text = rendered(
         [
             {"role": "user", "content": "Is it raining?"},
-            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "assistant", "content": None, "tool_calls": [made]},
             {"role": "tool", "tool_call_id": "1", "content": "yes"},
         ],
         tools=[WEATHER],
@@ -116,6 +131,12 @@ def test_the_chat_template_writes_tools_calls_and_results() -> None:
         '<|BOT|>assistant\n<tool_call>function\nweather\n{"city": "Oslo"}</tool_call><|EOT|>'
         "<|BOT|>function_output\nweather\nyes<|EOT|>"
     )
+    assert encode(text) == [
+        *prompt.tools(schemas([Tool("weather", parameters={"type": "object"})])),
+        *prompt.human_text("Is it raining?"),
+        *prompt.reply(call("weather", '{"city": "Oslo"}')),
+        *prompt.function_output("weather", "yes"),
+    ]
 
 
 def test_tools_come_right_after_the_instructions() -> None:

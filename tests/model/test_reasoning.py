@@ -1,4 +1,4 @@
-"""Thinking and reply out of text that is cut anywhere."""
+"""Thinking, reply and calls out of text that is cut anywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from model.reasoning import MARKERS, ReasoningParser, Reply, Thinking
+from model.reasoning import MARKERS, Call, Part, ReasoningParser, Reply, Thinking
 
 # thinking asked for, what is generated, thinking told, reply told
 CASES = [
@@ -31,24 +31,58 @@ CASES = [
     (False, "Say <think> in words.", "", "Say <think> in words."),
     (False, "<audio_12", "", "<audio_12"),
     (False, "", "", ""),
+    (True, "call <tool_call>f</tool_call>?</think>Four.", "call <tool_call>f</tool_call>?", "Four."),
+    (False, "a</tool_call>b", "", "ab"),
+]
+
+# what is generated behind the chain, reply told, calls told
+CALLS = [
+    ("<tool_call>function\nf\n{}</tool_call>", "", ["function\nf\n{}"]),
+    ("\n<tool_call>a</tool_call>\n", "", ["a"]),
+    ("Wait. <tool_call>a</tool_call><|EOT|>", "Wait. ", ["a"]),
+    ("<tool_call>a</tool_call>\n<tool_call>b</tool_call> so", "", ["a", "b"]),
+    ("<tool_call>a <b> </think> <tool_call> </too</tool_call>", "", ["a <b> </think> <tool_call> </too"]),
+    ("<tool_call>never closed", "", ["never closed"]),
+    ("<tool_call></tool_call>", "", [""]),
+    ("<tool_cal", "<tool_cal", []),
+    ("<tool_call>a</tool_call><think>b</think>c", "", ["a"]),
 ]
 
 
-def parse(thinking: bool, deltas: list[str]) -> tuple[str, str]:
+def told(thinking: bool, deltas: list[str]) -> list[Part]:
     parser = ReasoningParser(thinking)
     parts = [part for delta in deltas for part in parser.push(delta)] + parser.finish()
-    assert all(part.text for part in parts)
+    assert all(part.text or isinstance(part, Call) for part in parts)
+    return parts
+
+
+def parse(thinking: bool, deltas: list[str]) -> tuple[str, str, list[str]]:
+    parts = told(thinking, deltas)
     thought = "".join(part.text for part in parts if isinstance(part, Thinking))
     reply = "".join(part.text for part in parts if isinstance(part, Reply))
-    return thought, reply
+    return thought, reply, [part.text for part in parts if isinstance(part, Call)]
 
 
-@pytest.mark.parametrize(("thinking", "text", "thought", "reply"), CASES)
-def test_every_cut_gives_the_same(thinking: bool, text: str, thought: str, reply: str) -> None:
-    assert parse(thinking, [text]) == (thought, reply)
-    assert parse(thinking, list(text)) == (thought, reply)
+@pytest.mark.parametrize(
+    ("thinking", "text", "thought", "reply", "calls"),
+    [(*case, []) for case in CASES]
+    + [(False, text, "", reply, calls) for text, reply, calls in CALLS]
+    + [(True, f"hm\n</think>\n{text}", "hm", reply, calls) for text, reply, calls in CALLS],
+)
+def test_every_cut_gives_the_same(
+    thinking: bool, text: str, thought: str, reply: str, calls: list[str]
+) -> None:
+    expected = (thought, reply, calls)
+    assert parse(thinking, [text]) == expected
+    assert parse(thinking, list(text)) == expected
     for a, b in combinations(range(len(text) + 1), 2):
-        assert parse(thinking, [text[:a], text[a:b], text[b:]]) == (thought, reply)
+        assert parse(thinking, [text[:a], text[a:b], text[b:]]) == expected
+
+
+def test_a_call_cut_short_is_none() -> None:
+    parser = ReasoningParser(False)
+    assert parser.push("Wait. <tool_call>function\nf\n{") == [Reply("Wait. ")]
+    assert parser.finish(cut=True) == []
 
 
 @pytest.mark.parametrize("seed", range(20))

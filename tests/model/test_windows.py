@@ -84,3 +84,15 @@ def test_a_full_piece_settles_whole() -> None:
 def test_too_little_audio_is_no_tail() -> None:
     assert Windows().tail(0, 320) is None
     assert Windows().tail(0, 321) == Window(0, 5, 3, 0, 1)
+
+
+def test_sizes_in_milliseconds() -> None:
+    assert Windows.of(320, 4000) == Windows()
+    assert Windows.of(0, 80) == Windows(look_ahead=0, left=1, tail_left=1)
+    assert Windows.of(480, 24_960) == Windows(look_ahead=6, left=312)
+
+
+@pytest.mark.parametrize(("look_ahead", "left"), [(100, 4000), (-80, 4000), (320, 4010), (320, 25_040)])
+def test_sizes_that_make_no_sense(look_ahead: float, left: float) -> None:
+    with pytest.raises(ValueError, match="a multiple of 80 ms from 0 to 24960, got"):
+        Windows.of(look_ahead, left)
