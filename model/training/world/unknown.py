@@ -319,9 +319,60 @@ FOREIGN: dict[str, tuple[str, ...]] = {  # by espeak-ng's names
     ),
 }
 
+# Frames and what goes into any of them, so that there are many sentences of each language.
+FRAMES: dict[str, tuple[str, str]] = {
+    "de": (
+        "wo ist {}|weißt du wo {} ist|{} kommt heute nicht|hier ist {}|warum ist {} so laut",
+        "der bahnhof|die schule|mein bruder|meine katze|der lehrer|das kind|unser nachbar|deine mutter",
+    ),
+    "fr": (
+        "où est {}|sais-tu où est {}|{} n'est pas là aujourd'hui|voici {}|je cherche {} depuis hier",
+        "la gare|l'école|mon frère|ma voiture|le professeur|mon chien|notre voisin|la clé de la maison",
+    ),
+    "es": (
+        "dónde está {}|sabes dónde está {}|{} no viene hoy|aquí está {}|por qué tarda tanto {}",
+        "la estación|la escuela|mi hermano|mi gato|el profesor|el niño|nuestro vecino|tu madre",
+    ),
+    "it": (
+        "dove si trova {}|sai dove si trova {}|oggi {} non viene|ecco {}|perché {} arriva tardi",
+        "la scuola|mio fratello|il mio gatto|il professore|il bambino|il nostro vicino|tua madre|il treno",
+    ),
+    "nl": (
+        "waar is {}|weet je waar {} is|{} komt vandaag niet|hier is {}|waarom is {} zo laat",
+        "de school|mijn broer|mijn kat|de leraar|het kind|onze buurman|je moeder|de trein",
+    ),
+    "pt": (
+        "onde está {}|você sabe onde está {}|hoje {} não vem|aqui está {}|por que {} demora tanto",
+        "a escola|meu irmão|meu gato|o professor|o menino|nosso vizinho|sua mãe|o trem",
+    ),
+    "pl": (
+        "gdzie jest {}|czy wiesz gdzie jest {}|dzisiaj nie przyjdzie {}|tutaj jest {}|dlaczego śpi {}",
+        "mój brat|moja siostra|nauczyciel|małe dziecko|nasz sąsiad|twoja mama|czarny kot|lekarz",
+    ),
+    "sv": (
+        "var är {}|vet du var {} är|{} kommer inte idag|här är {}|varför är {} så sen",
+        "skolan|min bror|min katt|läraren|barnet|vår granne|din mamma|tåget",
+    ),
+    "fi": (
+        "missä on {}|tiedätkö missä on {}|{} ei tule tänään|täällä on {}|miksi {} on myöhässä",
+        "koulu|veljeni|kissani|opettaja|lapsi|naapurimme|äitisi|juna",
+    ),
+    "tr": (
+        "{} nerede|{} nerede biliyor musun|{} bugün gelmiyor|{} burada|{} neden geç kaldı",
+        "okul müdürü|kardeşim|kedim|öğretmen|çocuk|komşumuz|annen|tren",
+    ),
+}
+SENTENCES: dict[str, tuple[str, ...]] = {
+    language: (
+        *FOREIGN[language],
+        *(frame.format(thing) for frame in frames.split("|") for thing in things.split("|")),
+    )
+    for language, (frames, things) in FRAMES.items()
+}
+
 # Words that nothing else in the world has.
 STRANGE = frozenset([*THINGS, *PLACES, *DOES, *DID, *DOING, *DO, *QUALITIES, *SUBJECTS, *FAMOUS, *JOBS])
-WHOLE = frozenset([*CHAT, *(words for sentences in FOREIGN.values() for words in sentences)])
+WHOLE = frozenset([*CHAT, *(words for sentences in SENTENCES.values() for words in sentences)])
 
 
 def strange(words: str) -> bool:
@@ -349,8 +400,8 @@ def _of(kind: str) -> Callable[[random.Random], Utterance]:
 
 
 def _foreign(r: random.Random) -> Utterance:
-    language = r.choice(list(FOREIGN))
-    words = r.choice(FOREIGN[language])
+    language = r.choice(list(SENTENCES))
+    words = r.choice(SENTENCES[language])
     delivery = Delivery(language=language)
     return Utterance("unknown", "unknown_language", words, words, delivery=delivery, heard="another language")
 

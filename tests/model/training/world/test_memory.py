@@ -1,4 +1,4 @@
-"""Memory: what was told is known later, a follow-up is true step by step, a broken reply is worked out anew."""
+"""Memory: what was told is known later, follow-ups are true, a broken reply is worked out anew."""
 
 from __future__ import annotations
 

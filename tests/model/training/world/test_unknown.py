@@ -37,4 +37,4 @@ def test_other_languages_are_spoken_as_such() -> None:
     r = random.Random(5)
     for _ in range(100):
         said = unknown.RULES["unknown_language"].make(r)
-        assert said.words in unknown.FOREIGN[said.delivery.language]
+        assert said.words in unknown.SENTENCES[said.delivery.language]
