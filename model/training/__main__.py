@@ -19,11 +19,9 @@ from model.training.sources import work
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m model.training", description=__doc__)
     parser.add_argument("--to", type=Path, default=checkpoint.NANO, help="folder of the checkpoint")
-    parser.add_argument("--text", type=float, default=train.MINUTES.text, help="minutes of text alone")
-    parser.add_argument("--ctc", type=float, default=train.MINUTES.ctc, help="minutes of the adaptor alone")
-    parser.add_argument(
-        "--joint", type=float, default=train.MINUTES.joint, help="minutes of everything together"
-    )
+    parser.add_argument("--text", type=int, default=train.STEPS.text, help="steps of text alone")
+    parser.add_argument("--ctc", type=int, default=train.STEPS.ctc, help="steps of the adaptor alone")
+    parser.add_argument("--joint", type=int, default=train.STEPS.joint, help="steps of everything together")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     corpus.build(held_out=True)
@@ -37,7 +35,7 @@ def main() -> None:
         if job.exitcode:
             raise SystemExit("computing features failed")
     train.run(train.Schedule(given.text, given.ctc, given.joint), given.workers)
-    export.write(given.to, torch.load(work() / "state.pt", weights_only=True)["average"])
+    export.write(given.to, torch.load(work() / "state.pt", weights_only=True, map_location="cpu"))
     print(f"nano is in {given.to}")
 
 

@@ -1,9 +1,11 @@
 """Conversations for training, laid out as trees so that what is shared is computed once.
 
-A conversation's trunk is what the live prompt holds: system, human turns, past replies without their
-reasoning. From each human turn hang branches: with thoughts, without, and the transcript. A branch sees
-the trunk before it and itself; the trunk sees no branch. Many conversations are packed into one row.
-Token ids come from model/prompt.py. Knows no tensors' arithmetic and no optimiser.
+A conversation's trunk is what the live prompt holds: system, tools, human turns, past replies without
+their reasoning, what tools gave back. From each point where nano speaks hang branches: with thoughts of
+the length that the system prompt asks for, without, with thoughts that a budget broke off, and the
+transcript. A branch sees the trunk before it and itself; the trunk sees no branch. Many conversations are
+packed into one row. Token ids come from model/prompt.py, what is said from world/dialogue.py. Knows no
+tensors' arithmetic and no optimiser.
 """
 
 from __future__ import annotations
@@ -16,38 +18,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.prompt import END_THINK, TRANSCRIBE, Prompt
+from model.prompt import END_THINK, LONG, SHORT, TRANSCRIBE, Prompt
 from model.training import world
 from model.training.features import Heard
+from model.training.world import dialogue
+from model.training.world.core import Effort, Utterance, chain
 
-SYSTEM = "You are nano, a small voice assistant."
-SYSTEMS = (
-    "You are a helpful assistant.",
-    "You are a friendly voice assistant.",
-    "Answer briefly.",
-    "Be kind and brief.",
-    "You are nano.",
-    "Your name is nano. You add numbers.",
-    "Speak slowly and clearly.",
-    "You are a calculator.",
-    "Help the user with numbers, days and months.",
-    "You are a polite assistant. Keep your replies short.",
-)
-TEXT_FAMILIES = {
-    "sum": 44,
-    "sum3": 5,
-    "difference": 18,
-    "product": 14,
-    "digits": 4,
-    "comparison": 7,
-    "calendar": 4,
-    "greeting": 1,
-    "self": 1,
-    "other": 2,
+EFFORTS: dict[Effort, float] = {"medium": 0.8, "short": 0.1, "long": 0.1}
+LINES: dict[Effort, str] = {"short": SHORT, "medium": "", "long": LONG}
+TYPED = {  # families of typed turns: there is nothing to hear in them, only to think
+    "numbers": 58,
+    "sequences": 13,
+    "everyday": 9,
+    "memory": 10,
+    "tools": 7,
+    "unknown": 3,
 }
+WITHOUT = {"numbers": 0.12, "sequences": 0.2}  # how often a reply without thoughts is learned as well
+WITHOUT_ELSE = 0.3
+CUT_CHAIN = 0.06
+TRANSCRIPT = 0.12
 IGNORE = -100
-LONG_CHAIN = 130  # characters
-TYPICAL = 110  # tokens of a turn with its branches
+NO_SPEECH = ("unknown_silence", "unknown_noise", "unknown_music")
+TYPICAL = 120  # tokens of a turn with its branches
 TRUNK = 0
 
 
@@ -99,52 +92,55 @@ class Writer:
         prompt, tokens = self.prompt, len(heard.seen)
         at = self.put([*prompt.human_open(), prompt.audio_start, *prompt.patches(tokens)], at, TRUNK)
         self.row.heard.append((len(self) - tokens, heard))
-        over = tokens + 1 if heard.cut or not heard.question.words else max(heard.complete_from, 1)
+        over = max(heard.complete_from, 1) if complete(heard) else tokens + 1
         ends = [prompt.audio_end if i >= over else prompt.audio_patch for i in range(tokens + 1)]
         self.row.ends[len(self) - tokens - 1 :] = ends
         return at
 
 
-def replies(
-    writer: Writer, said: world.Question, at: int, r: random.Random, thinking: float, empty: float
-) -> None:
-    """The branches of a closed human turn."""
+def complete(heard: Heard) -> bool:
+    """Whether somebody has finished saying something in it."""
+    return not heard.cut and heard.said.intent not in NO_SPEECH
+
+
+@dataclass(frozen=True)
+class Speaking:
+    """One point where nano speaks."""
+
+    thoughts: str
+    body: str
+    without: float  # how often the reply without thoughts is learned as well
+    can_be_cut: bool = True  # there is something in the thoughts to break off
+
+
+def replies(writer: Writer, what: Speaking, at: int, r: random.Random, thinking: float) -> None:
+    """The branches of one point where nano speaks; `thinking` is how often there is one with thoughts."""
+    prompt = writer.prompt
     if r.random() < thinking:
-        body = f"{said.chain}\n{END_THINK}\n{said.reply}"
-        writer.answer(writer.prompt.assistant_open(True), body, at)
-    if r.random() < empty:
-        writer.answer(writer.prompt.assistant_open(False), said.reply, at)
+        writer.answer(prompt.assistant_open(True), f"{what.thoughts}\n{END_THINK}\n{what.body}", at)
+    if r.random() < what.without * thinking:
+        writer.answer(prompt.assistant_open(False), what.body, at)
+    if what.can_be_cut and r.random() < CUT_CHAIN * thinking:
+        begun = prompt.encode(what.thoughts)
+        begun = begun[: r.randrange(1, len(begun) + 1)]
+        head = [*prompt.assistant_open(True), *begun, *prompt.encode(f"\n{END_THINK}\n")]
+        writer.answer(head, what.body, at)
 
 
-def past_reply(reply: str, r: random.Random) -> str:
-    """As the history holds it: now and then broken off by the user."""
-    if r.random() < 0.88:
-        return reply
-    words = reply.split(" ")
-    return " ".join(words[: r.randrange(1, len(words) + 1)])
+@dataclass(frozen=True)
+class Source:
+    """Where turns come from: takes of an intent (None: any), or of any family broken off."""
 
-
-def system_prompt(r: random.Random, words: Sequence[str]) -> str:
-    kind = r.random()
-    if kind < 0.4:
-        return ""
-    if kind < 0.7:
-        return SYSTEM
-    if kind < 0.88:
-        return r.choice(SYSTEMS)
-    return " ".join(r.choices(words, k=r.randrange(3, 30))).capitalize() + "."
+    spoken: Callable[[str | None], Heard]
+    cut: Callable[[], Heard]
 
 
 class Maker:
-    """Draws rows of a length. `spoken` gives takes, `cut` takes that break off; None trains on text alone."""
+    """Draws rows of a length. Without a `source` it trains on text alone."""
 
-    def __init__(
-        self, prompt: Prompt, spoken: Callable[[], Heard] | None, cut: Callable[[], Heard] | None
-    ) -> None:
+    def __init__(self, prompt: Prompt, source: Source | None) -> None:
         self.prompt = prompt
-        self.spoken = spoken
-        self.cut = cut
-        self.words = [w for w in world.vocabulary() if w.islower()] + world.THINGS + world.QUALITIES
+        self.source = source
 
     def row(
         self, length: int, r: random.Random, turns: Callable[[random.Random], int], text: bool = False
@@ -159,42 +155,81 @@ class Maker:
 
     def _conversation(self, writer: Writer, r: random.Random, turns: int, room: int, text: bool) -> None:
         prompt = self.prompt
-        at = writer.put(prompt.system(system_prompt(r, self.words)), 0, TRUNK)
-        for turn in range(turns):
-            last = turn == turns - 1 or len(writer) >= room
-            typed = text or r.random() < 0.12
-            asked = 1.0 if last or turns < 4 else 0.5
-            if typed:
-                said = self._typed(r)
-                at = writer.put(prompt.human_text(world.typed(said, r)), at, TRUNK)
-                replies(writer, said, at, r, asked, 0.15 * asked)
+        course = dialogue.Course(r)
+        effort = r.choices(list(EFFORTS), weights=list(EFFORTS.values()))[0]
+        at = writer.put(prompt.system(course.instructions, LINES[effort]), 0, TRUNK)
+        at = writer.put(prompt.tools(course.schemas), at, TRUNK)
+        for number, intent in enumerate(dialogue.plan(r, turns)):
+            last = number == turns - 1 or len(writer) >= room
+            thinking = 1.0 if last or turns < 4 else 0.5
+            if text or r.random() < 0.12:
+                said = self._typed(r, intent, bool(course.offered))
+                at = writer.put(prompt.human_text(typed(said, r)), at, TRUNK)
             else:
-                assert self.spoken and self.cut
-                if last and r.random() < 0.18:
-                    writer.audio(self.cut(), at)
+                assert self.source
+                if last and r.random() < 0.15:
+                    writer.audio(self.source.cut(), at)
                     return
-                heard = self.spoken()
-                said = heard.question
+                heard = self.source.spoken(intent or _tool_intent(r, course))
+                said = heard.said
                 at = writer.audio(heard, at)
                 at = writer.put([prompt.audio_end], at, TRUNK)
-                if said.family != "other" and r.random() < 0.16 * asked:
+                if said.words and said.family != "unknown" and r.random() < TRANSCRIPT:
                     request = prompt.human_close(TRANSCRIBE)
                     writer.answer([*request, *prompt.assistant_open(False)], said.words, at)
                 at = writer.put(prompt.human_close(), at, TRUNK)
-                replies(writer, said, at, r, 0.95 * asked, 0.22 * asked)
+            at = self._turn(writer, course.turn(said), effort, at, r, thinking, last)
             if last:
                 return
-            if r.random() < 0.97:
-                at = writer.put(prompt.reply(past_reply(said.reply, r)), at, TRUNK)
 
-    def _typed(self, r: random.Random) -> world.Question:
-        family = r.choices(list(TEXT_FAMILIES), weights=list(TEXT_FAMILIES.values()))[0]
-        said = world.question(f"typed {r.getrandbits(48)}", family)
-        if (
-            len(said.chain) > LONG_CHAIN and r.random() < 0.6
-        ):  # products of large numbers: rare in life, dear here
-            return self._typed(r)
-        return said
+    def _turn(
+        self,
+        writer: Writer,
+        turn: dialogue.Turn,
+        effort: Effort,
+        at: int,
+        r: random.Random,
+        thinking: float,
+        last: bool,
+    ) -> int:
+        prompt, said, answer = self.prompt, turn.said, turn.answer
+        body = answer.call.text if answer.call else answer.reply
+        without = WITHOUT.get(said.family, WITHOUT_ELSE)
+        thoughts = chain(said, answer, effort)
+        replies(writer, Speaking(thoughts, body, without, bool(answer.steps)), at, r, thinking)
+        if turn.call and turn.result:
+            if last and r.random() < 0.3:
+                return at
+            at = writer.put(prompt.reply(turn.call.text), at, TRUNK)
+            at = writer.put(prompt.function_output(turn.call.name, turn.result.content), at, TRUNK)
+            told = turn.result.answer
+            thoughts = "\n".join(told.steps)
+            replies(writer, Speaking(thoughts, told.reply, without, bool(thoughts)), at, r, thinking)
+        return at if last else writer.put(prompt.reply(turn.kept), at, TRUNK)
+
+    def _typed(self, r: random.Random, intent: str | None, tools: bool) -> Utterance:
+        while True:
+            family = "tools" if tools and r.random() < 0.4 else None
+            family = family or r.choices(list(TYPED), weights=list(TYPED.values()))[0]
+            seed = f"typed {r.getrandbits(48)}"
+            said = world.of_intent(seed, intent) if intent else world.utterance(seed, family)
+            if dialogue.can_be_typed(said):
+                return said
+
+
+def _tool_intent(r: random.Random, course: dialogue.Course) -> str | None:
+    """Where tools are offered, they are mostly wanted."""
+    return r.choice(list(world.FAMILIES["tools"])) if course.offered and r.random() < 0.45 else None
+
+
+def typed(said: Utterance, r: random.Random) -> str:
+    """How somebody might type it: as it is said, as a sentence, or in another way."""
+    kind = r.random()
+    if said.written and kind < 0.25:
+        return r.choice(said.written)
+    if kind < 0.6:
+        return said.words[:1].upper() + said.words[1:] + r.choice(("", "?", "."))
+    return said.words
 
 
 @dataclass(frozen=True)
@@ -207,6 +242,10 @@ class Batch:
     labels: Tensor
     ends: Tensor
     heard: list[tuple[int, int, Heard]]
+
+    def to(self, device: torch.device) -> Batch:
+        tensors = (self.ids, self.positions, self.bias, self.labels, self.ends)
+        return Batch(*(t.to(device) for t in tensors), self.heard)
 
 
 def batch(rows: Sequence[Row], pad: int) -> Batch:

@@ -10,6 +10,7 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,9 +24,10 @@ from model.training.train import text_config
 ENCODER, REST = "encoder.safetensors", "decoder.safetensors"
 
 
-def write(folder: Path, weights: Mapping[str, Tensor]) -> None:
-    """`weights` has the adaptor's and the decoder's parameters, and what else the training held."""
-    words = tokenizer.build()
+def write(folder: Path, state: Mapping[str, Any], latest: bool = False) -> None:
+    """Of a training state the average of the weights, or the latest ones."""
+    weights: Mapping[str, Tensor] = state["learner" if latest else "average"]
+    words = tokenizer.build(state["words"])
     eos, pad = words.token_to_id(tokenizer.EOS), words.token_to_id(tokenizer.END_OF_TEXT)
     config = StepAudio2Config(text_config(words.get_vocab_size()), AUDIO, eos, pad)
     rest = {k: v.half() for k, v in weights.items() if k.startswith(("adapter.", "model."))}
@@ -41,6 +43,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--to", type=Path, default=checkpoint.NANO)
     parser.add_argument("--latest", action="store_true", help="the latest weights, not their average")
+    parser.add_argument("--state", type=Path, help="of the training; default: the work folder's")
     given = parser.parse_args()
-    state = torch.load(sources.work() / "state.pt", weights_only=True)
-    write(given.to, state["learner" if given.latest else "average"])
+    state = torch.load(given.state or sources.work() / "state.pt", weights_only=True, map_location="cpu")
+    write(given.to, state, given.latest)

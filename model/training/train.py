@@ -1,18 +1,20 @@
 """The training loop: text alone, then the adaptor alone with CTC, then everything together.
 
-It runs by the clock: a stage lasts its minutes, the learning rate follows the share of the time that is
-used up, and a run that was stopped goes on where its last state was written. The encoder is frozen and
-its output precomputed (features.py). Knows no audio.
+Stages are counted in steps, so a run that was stopped goes on where its last state was written, and a run
+anywhere sees the same. The encoder is frozen and its output precomputed (features.py). CTC reads the
+adaptor's output against the decoder's own word embeddings, so that a spoken word comes to look like the
+written one. A GPU is used if there is one. Knows no audio.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import random
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,18 @@ from torch import Tensor, nn
 from model.config import TextConfig
 from model.network import AudioAdaptor, Qwen2
 from model.prompt import Prompt
-from model.training import conversations, features, tokenizer, world
-from model.training.conversations import IGNORE, Batch, Maker, Row
+from model.training import conversations, corpus, features, tokenizer
+from model.training.conversations import IGNORE, Batch, Maker, Row, Source
 from model.training.features import AUDIO, Heard
 from model.training.sources import work
 
-RATE, WARM_UP, FLAT = 1.5e-3, 100, 0.5  # learning rate, its first steps, share of the time at full rate
-END_WEIGHT, CTC_WEIGHT = 0.3, 0.5
+RATE, WARM_UP, FLAT = 1.5e-3, 100, 0.6  # learning rate, its first steps, share of the steps at full rate
+END_WEIGHT, CTC_WEIGHT = 0.3, 0.3
 FEATURE_NOISE = 0.1
 CHUNKED = 0.45  # share of the takes drawn, however many there are
-EMA = 0.99
-SAVE_EVERY = 120  # seconds
+EMA = 0.998
+SAVE_EVERY, REPORT_EVERY = 120, 15  # seconds
+CTC_TAKES = 64
 
 
 def text_config(vocabulary: int) -> TextConfig:
@@ -57,18 +60,26 @@ def prompt_of(words: Tokenizer) -> Prompt:
 
 
 class Learner(nn.Module):
-    """Adaptor, decoder with tied head, and a CTC head that is not shipped."""
+    """Adaptor, decoder with tied head, and what CTC needs beside them, which is not shipped."""
 
-    def __init__(self, vocabulary: int, ctc_words: int) -> None:
+    def __init__(self, vocabulary: int) -> None:
         super().__init__()
         self.adapter = AudioAdaptor(AUDIO)
         self.model = Qwen2(text_config(vocabulary))
-        self.ctc = nn.Linear(AUDIO.llm_dim, ctc_words + 1)
+        self.blank = nn.Parameter(torch.zeros(1, AUDIO.llm_dim))
+        self.sharpness = nn.Parameter(torch.tensor(3.0))  # log of what cosines are multiplied by
         for name, weight in self.model.named_parameters():
             if weight.ndim == 2:
                 nn.init.normal_(weight, std=0.02)
             elif name.endswith("bias"):
                 nn.init.zeros_(weight)
+        nn.init.normal_(self.blank, std=0.02)
+
+    def ctc_logits(self, embedded: Tensor, words: Tensor) -> Tensor:
+        """[N, hidden] to [N, 1 + len(words)]: the blank, then the words of these token ids."""
+        known = torch.cat([self.blank, self.model.embed_tokens.weight.detach()[words]])
+        cosines = F.normalize(embedded, dim=-1) @ F.normalize(known, dim=-1).T
+        return cosines * self.sharpness.exp()
 
 
 class Pool:
@@ -76,12 +87,12 @@ class Pool:
 
     def __init__(self) -> None:
         self.parts: set[str] = set()
-        self.takes: dict[tuple[bool, bool], list[Heard]] = defaultdict(list)
-        self._order: dict[tuple[bool, bool], list[Heard]] = defaultdict(list)
+        self.takes: dict[tuple[str, bool, bool], list[Heard]] = defaultdict(list)
+        self._order: dict[tuple[str, bool, bool], list[Heard]] = defaultdict(list)
         self._r = random.Random("pool")
 
     def __len__(self) -> int:
-        return sum(map(len, self.takes.values()))
+        return sum(len(takes) for (intent, *_), takes in self.takes.items() if not intent)
 
     def refresh(self) -> None:
         """Take in the parts that were computed since."""
@@ -89,38 +100,47 @@ class Pool:
             self.parts.add(name)
             for take in takes:
                 if len(take.seen):
-                    self.takes[take.cut, take.chunked].append(take)
+                    for intent in ("", "" if take.cut else take.said.intent):
+                        self.takes[intent, take.cut, take.chunked].append(take)
 
-    def draw(self, cut: bool) -> Heard:
-        kind = cut, self._r.random() < CHUNKED
+    def spoken(self, intent: str | None = None) -> Heard:
+        return self._draw(intent or "", False)
+
+    def cut(self) -> Heard:
+        return self._draw("", True)
+
+    def _draw(self, intent: str, cut: bool) -> Heard:
+        kind = intent, cut, self._r.random() < CHUNKED
+        if not self.takes[kind]:
+            kind = "", cut, kind[2]
         if not self._order[kind]:
             self._order[kind] = self._r.sample(self.takes[kind], len(self.takes[kind]))
         return self._order[kind].pop()
 
 
 def _turns_short(r: random.Random) -> int:
-    return r.choice((1, 1, 1, 1, 2, 2, 3, 4))
+    return r.choice((1, 1, 1, 2, 2, 3, 4))
 
 
 def _turns_long(r: random.Random) -> int:
-    return r.choice((2, 4, 5, 6, 7, 8, 9))
+    return r.choice((3, 4, 5, 6, 7, 8, 9))
+
+
+def _turns_text(r: random.Random) -> int:
+    return r.choice((1, 1, 1, 2, 2, 3))
 
 
 def draw_rows(maker: Maker, r: random.Random) -> list[Row]:
     """One step's rows of audio and text. Mostly short conversations, some of many turns."""
     kind = r.random()
     if kind < 0.72:
-        spoken = [maker.row(512, r, _turns_short) for _ in range(5)]
-    elif kind < 0.95:
+        spoken = [maker.row(512, r, _turns_short) for _ in range(4)]
+    elif kind < 0.96:
         spoken = [maker.row(1000, r, _turns_long) for _ in range(2)]
     else:
         spoken = [maker.row(1600, r, lambda r: 24)]
     length = max(len(row.ids) for row in spoken)
     return spoken + [maker.row(length, r, _turns_text, text=True) for _ in range(max(1, 1024 // length))]
-
-
-def _turns_text(r: random.Random) -> int:
-    return r.choice((1, 1, 1, 1, 1, 2, 3))
 
 
 @dataclass
@@ -135,77 +155,42 @@ class Losses:
         return self.text + END_WEIGHT * self.end + CTC_WEIGHT * self.ctc
 
 
-def seen_of(takes: list[Heard], noise: bool) -> Tensor:
-    seen = torch.from_numpy(np.concatenate([t.seen for t in takes])).float()
-    return seen + FEATURE_NOISE * torch.randn_like(seen) if noise else seen
+@dataclass
+class Schedule:
+    """Steps of each stage."""
+
+    text: int
+    ctc: int
+    joint: int
+
+    @property
+    def total(self) -> int:
+        return self.text + self.ctc + self.joint
+
+    def stage(self, step: int) -> str:
+        if step < self.text:
+            return "text"
+        return "ctc" if step < self.text + self.ctc else "joint"
+
+    def rate(self, step: int) -> float:
+        """The share of the full learning rate."""
+        fall = max(0.0, (step / self.total - FLAT) / (1 - FLAT))
+        return min(1.0, (step + 1) / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
 
 
-def ctc_loss(learner: Learner, embedded: Tensor, takes: list[Heard], index: dict[str, int]) -> Tensor:
-    """Nats a word, over the takes whose words are all in the world."""
-    logs = learner.ctc(embedded).log_softmax(-1).split([len(t.seen) for t in takes])
-    known = [
-        i for i, t in enumerate(takes) if not t.cut and t.question.words and t.question.family != "other"
-    ]
-    if not known:
-        return embedded.new_zeros(())
-    targets = [[index[w] for w in takes[i].question.words.split()] for i in known]
-    padded = nn.utils.rnn.pad_sequence([logs[i] for i in known])
-    lengths = torch.tensor([len(takes[i].seen) for i in known])
-    sizes = torch.tensor([len(t) for t in targets])
-    flat = torch.tensor([w for t in targets for w in t])
-    losses = F.ctc_loss(padded, flat, lengths, sizes, reduction="none", zero_infinity=True)
-    return losses.sum() / sizes.sum()
-
-
-def forward(learner: Learner, rows: Batch, index: dict[str, int]) -> Losses:
-    x = learner.model.embed_tokens(rows.ids)
-    zero = x.new_zeros(())
-    ctc = end = zero
-    if rows.heard:
-        takes = [take for _, _, take in rows.heard]
-        embedded = features.adapt(learner.adapter, seen_of(takes, noise=learner.training))
-        ctc = ctc_loss(learner, embedded, takes, index)
-        width = rows.ids.shape[1]
-        where = torch.cat([torch.arange(len(t.seen)) + i * width + start for i, start, t in rows.heard])
-        x = x.flatten(0, 1).index_copy(0, where, embedded).view_as(x)
-    hidden = learner.model(x, positions=rows.positions, bias=rows.bias)
-    head = learner.model.embed_tokens.weight
-    chosen = rows.labels != IGNORE
-    logits = hidden[chosen] @ head.T
-    text = F.cross_entropy(logits, rows.labels[chosen])
-    right = float((logits.argmax(-1) == rows.labels[chosen]).float().mean())
-    at_ends = rows.ends != IGNORE
-    if rows.heard:
-        end = F.cross_entropy(hidden[at_ends] @ head.T, rows.ends[at_ends])
-    return Losses(text, end, ctc, right)
+STEPS = Schedule(text=1000, ctc=1500, joint=14_000)
 
 
 @dataclass
-class Schedule:
-    """Minutes of each stage. Resuming counts the minutes spent before."""
+class Mark:
+    """A line of the log."""
 
+    step: int
+    stage: str
     text: float
+    right: float
+    end: float
     ctc: float
-    joint: float
-
-    @property
-    def total(self) -> float:
-        return self.text + self.ctc + self.joint
-
-    def stage(self, minutes: float) -> str:
-        if minutes < self.text:
-            return "text"
-        return "ctc" if minutes < self.text + self.ctc else "joint"
-
-    def rate(self, minutes: float, step: int) -> float:
-        share = minutes / self.total
-        fall = max(0.0, (share - FLAT) / (1 - FLAT))
-        return (
-            RATE * min(1.0, (step + 1) / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
-        )
-
-
-MINUTES = Schedule(text=7, ctc=3, joint=67)
 
 
 class Run:
@@ -213,27 +198,31 @@ class Run:
 
     def __init__(self, schedule: Schedule, path: Path) -> None:
         torch.manual_seed(0)
-        self.words = tokenizer.build()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        state = torch.load(path, weights_only=True, map_location=self.device) if path.exists() else {}
+        self.said: list[str] = state.get("words") or list(tokenizer.words())
+        self.words = tokenizer.build(self.said)
         self.prompt = prompt_of(self.words)
-        said = sorted({w for w in world.vocabulary()})
-        self.index = {word: i + 1 for i, word in enumerate(said)}
-        self.learner = Learner(self.words.get_vocab_size(), len(said))
+        self.index = {word: i + 1 for i, word in enumerate(self.said)}
+        ids = [self.words.token_to_id(f" {word}") for word in self.said]
+        self.word_ids = torch.tensor(ids, device=self.device)
+        self.learner = Learner(self.words.get_vocab_size()).to(self.device)
         weights = [p for p in self.learner.parameters() if p.ndim > 1]
         rest = [p for p in self.learner.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98))
+        self.optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
         self.average = {k: v.clone() for k, v in self.learner.state_dict().items()}
         self.pool = Pool()
-        self.maker = Maker(self.prompt, lambda: self.pool.draw(False), lambda: self.pool.draw(True))
+        self.maker = Maker(self.prompt, Source(self.pool.spoken, self.pool.cut))
         self.schedule, self.path = schedule, path
-        self.step, self.minutes = 0, 0.0
-        if path.exists():
-            self._restore(torch.load(path, weights_only=True))
+        self.step = 0
+        if state:
+            self._restore(state)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.learner.load_state_dict(state["learner"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.average, self.step, self.minutes = state["average"], state["step"], state["minutes"]
+        self.average, self.step = state["average"], state["step"]
 
     def save(self) -> None:
         state = {
@@ -241,7 +230,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "average": self.average,
             "step": self.step,
-            "minutes": self.minutes,
+            "words": self.said,
         }
         half = self.path.with_suffix(".tmp")
         torch.save(state, half)
@@ -249,42 +238,80 @@ class Run:
 
     def losses(self, stage: str) -> Losses:
         r = random.Random(f"step {self.step}")
-        pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
-        assert pad is not None
         if stage == "ctc":
-            takes = [self.pool.draw(False) for _ in range(64)]
-            embedded = features.adapt(self.learner.adapter, seen_of(takes, noise=True))
+            takes = [self.pool.spoken() for _ in range(CTC_TAKES)]
+            embedded = features.adapt(self.learner.adapter, self._seen(takes))
             zero = embedded.new_zeros(())
-            return Losses(zero, zero, ctc_loss(self.learner, embedded, takes, self.index), 0.0)
+            return Losses(zero, zero, self._ctc(embedded, takes), 0.0)
         if stage == "text":
-            rows = [self.maker.row(400, r, _turns_text, text=True) for _ in range(6)]
+            rows = [self.maker.row(512, r, _turns_text, text=True) for _ in range(4)]
         else:
             rows = draw_rows(self.maker, r)
-        return forward(self.learner, conversations.batch(rows, pad), self.index)
+        pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
+        assert pad is not None
+        return self._forward(conversations.batch(rows, pad).to(self.device))
 
-    def go(self) -> None:
-        """Train until the schedule is over, saving on the way."""
-        saved = logged = began = time.monotonic()
-        before, last_step = self.minutes, self.step
+    def _forward(self, rows: Batch) -> Losses:
+        decoder = self.learner.model
+        x = decoder.embed_tokens(rows.ids)
+        ctc = end = x.new_zeros(())
+        if rows.heard:
+            takes = [take for _, _, take in rows.heard]
+            embedded = features.adapt(self.learner.adapter, self._seen(takes))
+            ctc = self._ctc(embedded, takes)
+            width = rows.ids.shape[1]
+            places = [torch.arange(len(t.seen)) + i * width + start for i, start, t in rows.heard]
+            x = x.flatten(0, 1).index_copy(0, torch.cat(places).to(self.device), embedded).view_as(x)
+        hidden = decoder(x, positions=rows.positions, bias=rows.bias)
+        head = decoder.embed_tokens.weight
+        chosen = rows.labels != IGNORE
+        logits = hidden[chosen] @ head.T
+        text = F.cross_entropy(logits, rows.labels[chosen])
+        right = float((logits.argmax(-1) == rows.labels[chosen]).float().mean())
+        if rows.heard:
+            at_ends = rows.ends != IGNORE
+            end = F.cross_entropy(hidden[at_ends] @ head.T, rows.ends[at_ends])
+        return Losses(text, end, ctc, right)
+
+    def _seen(self, takes: list[Heard]) -> Tensor:
+        seen = torch.from_numpy(np.concatenate([t.seen for t in takes])).to(self.device).float()
+        return seen + FEATURE_NOISE * torch.randn_like(seen)
+
+    def _ctc(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
+        """Nats a word, over the takes of which every word is known."""
+        logs = self.learner.ctc_logits(embedded, self.word_ids).log_softmax(-1)
+        pieces = logs.split([len(t.seen) for t in takes])
+        targets = [[] if t.cut else corpus.ctc_words(t.said) for t in takes]
+        known = [i for i, t in enumerate(targets) if t and all(w in self.index for w in t)]
+        if not known:
+            return embedded.new_zeros(())
+        padded = nn.utils.rnn.pad_sequence([pieces[i] for i in known])
+        lengths = torch.tensor([len(takes[i].seen) for i in known])
+        sizes = torch.tensor([len(targets[i]) for i in known])
+        flat = torch.tensor([self.index[w] for i in known for w in targets[i]])
+        losses = F.ctc_loss(padded, flat, lengths, sizes, reduction="none", zero_infinity=True)
+        return losses.sum() / sizes.sum()
+
+    def go(self, stop: int | None = None) -> None:
+        """Train until the schedule is over, or until step `stop`; the state is saved on the way."""
+        saved = logged = time.monotonic()
+        last_step = self.step
         self.learner.train()
-        while self.minutes < self.schedule.total:
-            stage = self.schedule.stage(self.minutes)
+        while self.step < min(self.schedule.total, stop or self.schedule.total):
+            stage = self.schedule.stage(self.step)
             if stage != "text" and (not self.pool.parts or self.step % 100 == 0):
                 self.pool.refresh()
             losses = self.losses(stage)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.schedule.rate(self.minutes, self.step)
+                group["lr"] = RATE * self.schedule.rate(self.step)
             self.optimizer.zero_grad(set_to_none=True)
             losses.total.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
             self.optimizer.step()
-            decay = min(EMA, (self.step + 1) / (self.step + 20))
-            for name, value in self.learner.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+            self._average()
             self.step += 1
             now = time.monotonic()
-            self.minutes = before + (now - began) / 60
-            if now - logged > 15:
+            if now - logged > REPORT_EVERY:
                 self._report(stage, losses, (self.step - last_step) / (now - logged))
                 logged, last_step = now, self.step
             if now - saved > SAVE_EVERY:
@@ -292,25 +319,36 @@ class Run:
                 saved = now
         self.save()
 
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(EMA, (self.step + 1) / (self.step + 20))
+        values = self.learner.state_dict()
+        torch._foreach_lerp_(list(self.average.values()), [values[k] for k in self.average], 1 - decay)
+
     def _report(self, stage: str, losses: Losses, speed: float) -> None:
-        text, end, ctc = (float(x.detach()) for x in (losses.text, losses.end, losses.ctc))
+        text, end, ctc = (round(float(x.detach()), 4) for x in (losses.text, losses.end, losses.ctc))
+        mark = Mark(self.step, stage, text, round(losses.right, 4), end, ctc)
+        with self.path.with_name("train.jsonl").open("a") as file:
+            file.write(json.dumps(asdict(mark)) + "\n")
+        left = (self.schedule.total - self.step) / speed / 60
         print(
-            f"{self.minutes:6.2f} min {stage:5} step {self.step} text {text:.4f} right {losses.right:.3f} "
-            f"end {end:.4f} ctc {ctc:.3f} {speed:.2f} steps/s takes {len(self.pool)}",
+            f"{stage:5} step {mark.step} of {self.schedule.total}  text {text:.4f} right {mark.right:.3f} "
+            f"end {end:.4f} ctc {ctc:.3f}  {speed:.2f} steps/s  {left:.0f} min left  takes {len(self.pool)}",
             flush=True,
         )
 
 
-def run(schedule: Schedule, threads: int) -> None:
+def run(schedule: Schedule, threads: int, stop: int | None = None) -> None:
     torch.set_num_threads(threads)
-    Run(schedule, work() / "state.pt").go()
+    Run(schedule, work() / "state.pt").go(stop)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--text", type=float, default=MINUTES.text)
-    parser.add_argument("--ctc", type=float, default=MINUTES.ctc)
-    parser.add_argument("--joint", type=float, default=MINUTES.joint)
+    parser.add_argument("--text", type=int, default=STEPS.text)
+    parser.add_argument("--ctc", type=int, default=STEPS.ctc)
+    parser.add_argument("--joint", type=int, default=STEPS.joint)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--stop", type=int, help="stop at this step, to go on later")
     given = parser.parse_args()
-    run(Schedule(given.text, given.ctc, given.joint), given.threads)
+    run(Schedule(given.text, given.ctc, given.joint), given.threads, given.stop)

@@ -8,19 +8,19 @@ import pytest
 import torch
 
 from model.prompt import Prompt
-from model.training import conversations, tokenizer
-from model.training.conversations import IGNORE, TRUNK, Maker, Row, batch
+from model.training import tokenizer
+from model.training.conversations import IGNORE, TRUNK, Maker, Row, Speaking, Writer, batch, replies
 from model.training.train import prompt_of
 
 
 @pytest.fixture(scope="module")
 def prompt() -> Prompt:
-    return prompt_of(tokenizer.build())
+    return prompt_of(tokenizer.build(tokenizer.words()))
 
 
 @pytest.fixture(scope="module")
 def row(prompt: Prompt) -> Row:
-    return Maker(prompt, None, None).row(900, random.Random(1), lambda r: 3, text=True)
+    return Maker(prompt, None).row(900, random.Random(1), lambda r: 3, text=True)
 
 
 def test_a_label_is_the_next_token_of_its_branch(row: Row) -> None:
@@ -42,16 +42,27 @@ def test_the_trunk_sees_no_branch(row: Row) -> None:
     assert not allowed[branches == TRUNK][:, branches != TRUNK].any()
 
 
-def test_the_trunk_holds_past_replies_without_thoughts(row: Row) -> None:
-    words = tokenizer.build()
-    first = [
-        t for t, b, c in zip(row.ids, row.branches, row.conversations, strict=True) if b == TRUNK and c == 1
-    ]
-    text = words.decode(first, skip_special_tokens=False)
-    assert "<think>" not in text
-    assert text.count("<|BOT|>assistant") >= 1
+def test_the_trunk_holds_past_replies_without_thoughts(prompt: Prompt, row: Row) -> None:
+    tokens = zip(row.ids, row.branches, row.conversations, strict=True)
+    first = [token for token, branch, conversation in tokens if branch == TRUNK and conversation == 1]
+    assert not contains(first, prompt.encode("<think>"))
+    assert contains(first, [prompt.bot, *prompt.encode("assistant\n")])
 
 
-def test_an_interrupted_reply_is_a_beginning(prompt: Prompt) -> None:
-    r = random.Random(0)
-    assert all("a b c d".startswith(conversations.past_reply("a b c d", r)) for _ in range(50))
+def contains(ids: list[int], wanted: list[int]) -> bool:
+    return any(ids[i : i + len(wanted)] == wanted for i in range(len(ids)))
+
+
+def test_a_budget_leaves_a_beginning_and_the_whole_reply(prompt: Prompt) -> None:
+    writer = Writer(prompt)
+    for seed in range(60):
+        replies(writer, Speaking("heard: hello", "Hello!", 0.0), 0, random.Random(seed), thinking=0.9)
+    row, reply = writer.row, [*prompt.encode("Hello!"), prompt.eot]
+    branches: dict[int, list[int]] = {}
+    for i, branch in enumerate(row.branches):
+        branches.setdefault(branch, []).append(i)
+    learned = [[row.labels[i] for i in at if row.labels[i] != IGNORE] for at in branches.values()]
+    cut = [at for at, labels in zip(branches.values(), learned, strict=True) if labels == reply]
+    assert cut and len(cut) < len(learned)
+    end = prompt.encode("\n</think>\n")
+    assert all(contains([row.ids[i] for i in at], end) for at in cut)

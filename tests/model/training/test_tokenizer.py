@@ -9,6 +9,7 @@ from tokenizers import Tokenizer
 
 from model.prompt import SPECIAL
 from model.training import tokenizer, world
+from model.training.world import tools
 
 PARTS = (
     "a",
@@ -33,7 +34,7 @@ PARTS = (
 
 @pytest.fixture(scope="module")
 def words() -> Tokenizer:
-    return tokenizer.build()
+    return tokenizer.build(tokenizer.words())
 
 
 def encode(words: Tokenizer, text: str) -> list[str]:
@@ -60,11 +61,16 @@ def test_thoughts_and_roles_are_pieces(words: Tokenizer) -> None:
     assert found == ["assistant", "\n", "<think>", "\n", "\n", "</think>", "\n"]
 
 
-def test_a_world_word_is_one_piece(words: Tokenizer) -> None:
+def test_a_common_word_is_one_piece(words: Tokenizer) -> None:
+    known = set(tokenizer.words())
     for seed in range(200):
-        asked = world.question(seed)
-        if asked.family != "other":
-            assert len(encode(words, " " + asked.words)) == len(asked.words.split())
+        said = world.utterance(seed).words.split()
+        if said and set(said) <= known:
+            assert len(encode(words, " " + " ".join(said))) == len(said)
+
+
+def test_a_tool_is_few_pieces(words: Tokenizer) -> None:
+    assert len(encode(words, tools.schemas(("set_timer",)))) <= 20
 
 
 def test_no_piece_joins_text_across_a_line(words: Tokenizer) -> None:
