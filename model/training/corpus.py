@@ -1,62 +1,107 @@
-"""The spoken corpus: questions of the world in many voices, as clips on disk.
+"""The spoken corpus: utterances of the world in many voices, with their sounds, as clips on disk.
 
-A clip is named by the seed of its question, so nothing but seeds and samples is stored. No text of
-the evaluation clips is among the training texts: `build` proves it. Knows no features and no network.
+A clip is named by the seed of its utterance, so nothing but seeds and samples is stored. No words of the
+evaluation clips are among the training words: `build` proves it. More training clips never change those
+that are there. Knows no features and no network.
 """
 
 from __future__ import annotations
 
+import itertools
+import sys
+import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from model.config import SAMPLE_RATE
-from model.training import voices, world
+from model.training import sounds, voices, world
 from model.training.sources import work
 
-TRAIN_CLIPS = 10_000
-TEST_CLIPS = {family: 40 for family in world.FAMILIES} | {"sum": 240}
-SHORTEST, LONGEST = 0.2, 10.0  # seconds
+TRAIN_CLIPS = 16_000
+TEST_CLIPS = {family: 200 for family in world.FAMILIES} | {"conflict": 100}
+SHORTEST, LONGEST = 0.2, 12.0  # seconds
 BATCH = 1000
 
 
-def _plan(held_out: bool) -> list[tuple[str, str]]:
+@cache
+def plan(held_out: bool) -> tuple[tuple[str, str], ...]:
     """Seed and family (empty: any) of each clip."""
     if not held_out:
-        return [(str(i), "") for i in range(TRAIN_CLIPS)]
-    return [(f"test {i}", family) for family, count in TEST_CLIPS.items() for i in range(count)]
+        return tuple((str(i), "") for i in range(TRAIN_CLIPS))
+    return tuple(one for family, count in TEST_CLIPS.items() for one in _tests(family, count))
+
+
+def _tests(family: str, count: int) -> Iterator[tuple[str, str]]:
+    """`conflict` is those of perception where the words say one thing and the sound another."""
+    if family != "conflict":
+        return ((f"test {i}", family) for i in range(count))
+    seeds = ((f"test conflict {i}", "perception") for i in itertools.count())
+    return itertools.islice((s for s in seeds if utterance_of(*s).intent.startswith("conflict_")), count)
+
+
+def utterance_of(seed: str, family: str) -> world.Utterance:
+    """The utterance of a stored clip."""
+    return world.utterance(seed, family or None, seed.startswith("test"))
+
+
+def ctc_words(said: world.Utterance) -> list[str]:
+    """What sounds, in order, an event being one word; none where the words are not of the world."""
+    if said.family == "unknown" and said.words:
+        return []
+    before, after = ([e.kind for e in events if e.kind != "silence"] for events in (said.before, said.after))
+    return [*before, *said.words.split(), *after]
 
 
 def _path(held_out: bool, part: int) -> Path:
     return work() / "clips" / f"{'test' if held_out else 'train'}-{part:03}.npz"
 
 
+def prove() -> None:
+    """No words of the tests are in training."""
+    trained = {utterance_of(*one).words for one in plan(False)} - {""}
+    tested = {utterance_of(*one).words for one in plan(True)}
+    assert not trained & tested, f"test words in training: {sorted(trained & tested)[:5]}"
+
+
 def build(held_out: bool) -> None:
     """Speak what is not spoken yet, a thousand clips a file."""
-    plan = _plan(held_out)
-    trained = {question_of(seed, family).words for seed, family in _plan(False)}
-    tested = {question_of(seed, family).words for seed, family in _plan(True)}
-    assert not trained & tested, f"test texts in training: {sorted(trained & tested)[:5]}"
-    for part, at in enumerate(range(0, len(plan), BATCH)):
+    prove()
+    for part, at in enumerate(range(0, len(plan(held_out)), BATCH)):
         path = _path(held_out, part)
         if path.exists():
             continue
-        batch = plan[at : at + BATCH]
-        cast = [voices.cast(question_of(*one).words, f"{one[0]} {one[1]}", held_out) for one in batch]
-        spoken = [(s.clip(-1, 1) * 32767).astype(np.int16) for s in voices.speak(cast)]
+        begun = time.monotonic()
+        batch = plan(held_out)[at : at + BATCH]
+        voiced, clips = spoken(batch, held_out)
+        samples = [(s.clip(-1, 1) * 32767).astype(np.int16) for s in clips]
         path.parent.mkdir(parents=True, exist_ok=True)
         half = path.with_suffix(".tmp.npz")
         np.savez(
             half,
-            samples=np.concatenate(spoken),
-            ends=np.cumsum([len(s) for s in spoken]),
-            voices=np.array([line.voice for line in cast]),
+            samples=np.concatenate(samples),
+            ends=np.cumsum([len(s) for s in samples]),
+            voices=np.array(voiced),
             seeds=np.array(batch),
+            words=np.array([utterance_of(*one).words for one in batch]),
         )
         half.rename(path)
-        hours = sum(map(len, spoken)) / SAMPLE_RATE / 3600
-        print(f"{path.name}: {len(batch)} clips, {hours:.2f} h", flush=True)
+        hours = sum(map(len, samples)) / SAMPLE_RATE / 3600
+        seconds = time.monotonic() - begun
+        print(f"{path.name}: {len(batch)} clips, {hours:.2f} h, {seconds:.0f} s", flush=True)
+
+
+def spoken(batch: tuple[tuple[str, str], ...], held_out: bool) -> tuple[list[str], list[np.ndarray]]:
+    """Voices (empty without words) and samples of clips."""
+    said = [utterance_of(*one) for one in batch]
+    cast = [voices.cast(u, f"{one[0]} {one[1]}", held_out) for u, one in zip(said, batch, strict=True)]
+    clips = []
+    for u, words, (seed, family) in zip(said, voices.speak(cast), batch, strict=True):
+        r = np.random.default_rng(list(f"sounds {seed} {family}".encode()))
+        clips.append(sounds.clip(u, words, r, held_out))
+    return [line.voice for line in cast], clips
 
 
 def parts(held_out: bool) -> list[Path]:
@@ -66,24 +111,21 @@ def parts(held_out: bool) -> list[Path]:
 
 
 def stored(path: Path) -> Iterator[tuple[str, str, str, np.ndarray]]:
-    """Seed, family, voice and samples (int16, 16 kHz, trimmed) of the clips of one file."""
+    """Seed, family, voice and samples (int16, 16 kHz, trimmed) of the clips of one file.
+
+    A clip of a former world, whose seed now gives other words, is passed over.
+    """
     with np.load(path) as file:
         samples, ends = file["samples"], file["ends"]
         starts = np.concatenate([[0], ends[:-1]])
-        for (seed, family), voice, start, end in zip(
-            file["seeds"], file["voices"], starts, ends, strict=True
-        ):
-            if SHORTEST <= (end - start) / SAMPLE_RATE <= LONGEST:
+        rows = zip(file["seeds"], file["voices"], file["words"], starts, ends, strict=True)
+        for (seed, family), voice, words, start, end in rows:
+            if utterance_of(str(seed), str(family)).words != words:
+                print(f"{path.name}: {seed} has other words now", file=sys.stderr)
+            elif SHORTEST <= (end - start) / SAMPLE_RATE <= LONGEST:
                 yield str(seed), str(family), str(voice), samples[start:end]
 
 
-def question_of(seed: str, family: str) -> world.Question:
-    """The question of a stored clip."""
-    if family == "nothing":
-        return world.nothing_said(seed)
-    return world.question(seed, family or None, seed.startswith("test"))
-
-
 if __name__ == "__main__":
-    build(held_out=True)
-    build(held_out=False)
+    for name in sys.argv[1:] or ("train", "test"):
+        build(held_out=name == "test")

@@ -9,6 +9,7 @@ look alike afterwards. Knows no texts beyond the seeds it passes on.
 from __future__ import annotations
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,9 +31,9 @@ AUDIO = AudioConfig(
 )
 SEEN = 3 * AUDIO.n_audio_state  # what the adaptor sees for one token
 TOGETHER = 2_400  # mel frames encoded in one go
-NOTHINGS = 40  # clips without speech, in each part
-CHUNKED = 0.25  # share of the takes: in chunks they cost four times as much
-CUT = 0.22
+CHUNKED = 0.3  # share of the takes: in chunks they cost four times as much
+CUT = 0.25
+LIVE = Windows()
 
 
 def encoder() -> AudioEncoder:
@@ -43,10 +44,10 @@ def encoder() -> AudioEncoder:
     return found.eval().requires_grad_(False)
 
 
-def _windows(samples: int, chunked: bool) -> list[Window]:
+def _windows(samples: int, chunked: bool, sizes: Windows) -> list[Window]:
     if not chunked:
         return [Window(0, frames(samples) + 2, frames(samples), 0, audio_tokens(samples))]
-    found, start, sizes = [], 0, Windows()
+    found, start = [], 0
     while window := sizes.settled(start, samples):
         found.append(window)
         start = window.stop
@@ -56,8 +57,13 @@ def _windows(samples: int, chunked: bool) -> list[Window]:
 
 
 @torch.inference_mode()
-def encode(ears: AudioEncoder, takes: Sequence[np.ndarray], chunked: Sequence[bool]) -> list[np.ndarray]:
-    """What the adaptor sees of each take: float16 [tokens, 3 * width]."""
+def encode(
+    ears: AudioEncoder,
+    takes: Sequence[np.ndarray],
+    chunked: Sequence[bool],
+    sizes: Windows = LIVE,
+) -> list[np.ndarray]:
+    """What the adaptor sees of each take: float16 [tokens, 3 * width]. `sizes` are of those in chunks."""
     found = [np.zeros((audio_tokens(len(t)), SEEN), np.float16) for t in takes]
     alike: dict[tuple[int, int, int], list[tuple[int, Window, Tensor]]] = defaultdict(list)
     for i, (samples, in_chunks) in enumerate(zip(takes, chunked, strict=True)):
@@ -65,7 +71,7 @@ def encode(ears: AudioEncoder, takes: Sequence[np.ndarray], chunked: Sequence[bo
         stream.append(samples)
         power = stream.ended().log_power
         running = power.amax(0).cummax(0).values
-        for window in _windows(len(samples), in_chunks):
+        for window in _windows(len(samples), in_chunks, sizes):
             mel = normalise(power[:, window.first : window.end], float(running[window.end - 1]))
             alike[window.first, window.end, window.real].append((i, window, mel))
     for (first, end, real), members in alike.items():
@@ -99,7 +105,7 @@ def adapt(adapter: AudioAdaptor, seen: Tensor) -> Tensor:
 class Heard:
     """One take as the adaptor sees it. From token `complete_from` on, its speech is over."""
 
-    question: world.Question
+    said: world.Utterance
     voice: str
     seen: np.ndarray  # float16 [tokens, 3 * width]
     complete_from: int
@@ -115,19 +121,17 @@ def _build_part(path: Path, part: int, ears: AudioEncoder) -> None:
     target = _folder() / f"{path.stem}.npz"
     if target.exists():
         return
+    begun = time.monotonic()
     r = np.random.default_rng(part)
     takes: list[augment.Take] = []
-    names: list[tuple[str, str, str]] = []
+    names: list[tuple[str, str, str, str]] = []
     for seed, family, voice, samples in corpus.stored(path):
-        speech = samples.astype(np.float32) / 32768
-        for cut in (False, True)[: 1 + (r.random() < CUT)]:
-            takes.append(augment.take(speech, r, cut))
-            names.append((seed, family, voice))
-    for _ in range(NOTHINGS):
-        noise = bool(r.random() < 0.5)
-        samples = augment.nothing(r.uniform(0.3, 3), r, noise)
-        takes.append(augment.Take(samples, len(samples)))
-        names.append(("noise" if noise else "nothing", "nothing", ""))
+        said = corpus.utterance_of(seed, family)
+        clip = samples.astype(np.float32) / 32768
+        cut = bool(said.words) and bool(r.random() < CUT)
+        for one in (False, True)[: 1 + cut]:
+            takes.append(augment.take(clip, said, r, one))
+            names.append((seed, family, voice, said.words))
     chunked = [bool(r.random() < CHUNKED) for _ in takes]
     seen = encode(ears, [t.samples for t in takes], chunked)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +146,8 @@ def _build_part(path: Path, part: int, ears: AudioEncoder) -> None:
         chunked=np.array(chunked),
     )
     half.rename(target)
-    print(f"{target.name}: {len(takes)} takes, {sum(map(len, seen)) * 0.08 / 3600:.2f} h", flush=True)
+    hours, seconds = sum(map(len, seen)) * 0.08 / 3600, time.monotonic() - begun
+    print(f"{target.name}: {len(takes)} takes, {hours:.2f} h, {seconds:.0f} s", flush=True)
 
 
 def build(worker: int = 0, workers: int = 1) -> None:
@@ -155,7 +160,7 @@ def build(worker: int = 0, workers: int = 1) -> None:
 
 
 def load(parts: set[str] | None = None) -> Iterator[tuple[str, list[Heard]]]:
-    """The computed parts by name, but those in `parts`."""
+    """The computed parts by name, but those in `parts`. A take of a former world is passed over."""
     for path in sorted(_folder().glob("train-???.npz")):
         if parts and path.name in parts:
             continue
@@ -172,11 +177,12 @@ def load(parts: set[str] | None = None) -> Iterator[tuple[str, list[Heard]]]:
                 stored["chunked"],
                 strict=True,
             )
-            for (seed, family, voice), start, end, complete, cut, chunked in rows:
-                said = corpus.question_of(str(seed), str(family))
-                found.append(
-                    Heard(said, str(voice), seen[start:end], int(complete), bool(cut), bool(chunked))
-                )
+            for (seed, family, voice, words), start, end, complete, cut, chunked in rows:
+                said = corpus.utterance_of(str(seed), str(family))
+                if said.words == words:
+                    found.append(
+                        Heard(said, str(voice), seen[start:end], int(complete), bool(cut), bool(chunked))
+                    )
         yield path.name, found
 
 

@@ -1,8 +1,9 @@
-"""Synthetic voices: words to 16 kHz samples.
+"""Synthetic voices: words to 16 kHz samples, spoken as an utterance's delivery asks.
 
-espeak-ng, flite, festival and Piper are programs that run as subprocesses, Piper (GPL) in a virtual
-environment of the recipe's own; none is imported. Which voices are held out for evaluation is decided
-here. Knows no questions and no features.
+espeak-ng, flite, festival and Piper are programs that run as subprocesses, Piper (GPL) and the vocoder
+(vocoder.py) in a virtual environment of the recipe's own; none is imported. Two synthesisers, festival and
+Piper, and some variants of espeak-ng are held out for evaluation: that is decided here. Speed is the
+synthesiser's own, pitch, melody and whisper are the vocoder's. Knows no events, no answers and no features.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,9 @@ import soxr
 
 from model.config import SAMPLE_RATE
 from model.training import sources
+from model.training.world import Utterance
 
+PACKAGES = "piper-tts==1.8.0", "onnxruntime==1.32.0", "pyworld==0.3.5"
 ACCENTS = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029")
 VARIANTS = (  # of espeak-ng, without those that are robots or effects
     "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario "
@@ -39,54 +42,80 @@ HELD_OUT_VARIANTS = "Andy Alicia belinda f4 m7 Mike linda victor pedro steph2".s
 TRAIN_VARIANTS = [v for v in VARIANTS if v not in HELD_OUT_VARIANTS]
 
 TRAINING = {  # engine/voice: share
-    "espeak": 54,
-    "flite/slt": 12,
-    "flite/rms": 13,
-    "flite/kal": 5,
+    "espeak": 56,
+    "flite/slt": 14,
+    "flite/rms": 12,
+    "flite/awb": 10,
+    "flite/kal": 4,
     "flite/kal16": 4,
-    "festival/cmu_us_slt_arctic_hts": 9,
-    "festival/kal_diphone": 3,
 }
 HELD_OUT = {
-    "piper/joe": 30,
-    "flite/awb": 20,
-    "festival/ked_diphone": 15,
+    "piper/joe": 35,
+    "festival/ked_diphone": 18,
+    "festival/cmu_us_slt_arctic_hts": 12,
     "espeak": 35,
 }
+SPEEDS = {"fast": (1.5, 1.85), "slow": (0.5, 0.62)}
+PITCHES = {"high": (215, 310), "low": (75, 112)}  # Hz, the median of the voice
 
 
 @dataclass(frozen=True)
 class Line:
-    """One text in one voice. `speed` 1 is the voice's own; `pitch` (0 to 99) and `gap` are espeak-ng's."""
+    """One text in one voice. `speed` 1 is the voice's own; `pitch` (0 to 99) and `gap` are espeak-ng's.
+
+    `hertz` (0: as it is), `melody` and `whisper` are for the vocoder.
+    """
 
     text: str
-    voice: str  # engine/name
+    voice: str  # engine/name; empty where nothing is said
     speed: float = 1.0
     pitch: int = 50
     gap: int = 0
+    hertz: float = 0.0
+    melody: str = ""
+    whisper: bool = False
 
     @property
     def engine(self) -> str:
         return self.voice.split("/")[0]
 
+    @property
+    def stretched(self) -> bool:
+        """Whether the vocoder has to do the speed: festival's HTS voices have none of their own."""
+        return self.voice.endswith("_hts") and self.speed != 1
 
-def cast(text: str, seed: int | str, held_out: bool) -> Line:
+    @property
+    def changed(self) -> bool:
+        return bool(self.hertz or self.melody or self.whisper or self.stretched)
+
+
+def cast(said: Utterance, seed: int | str, held_out: bool) -> Line:
     """Who says it, and how."""
     r = random.Random(f"voice {seed}")
+    how = said.delivery
     shares = HELD_OUT if held_out else TRAINING
     voice = r.choices(list(shares), weights=list(shares.values()))[0]
-    text = text + r.choice(("", "?", "."))
-    if voice != "espeak":
-        return Line(text, voice, speed=r.uniform(0.85, 1.2))
-    variant = r.choice(HELD_OUT_VARIANTS if held_out else TRAIN_VARIANTS)
-    accent = r.choice(ACCENTS)
-    gap = r.choice((0, 0, 0, 1, 3, 6))
-    return Line(text, f"espeak/{accent}+{variant}", r.uniform(0.75, 1.15), r.randrange(25, 75), gap)
+    if not said.words:
+        return Line("", "")
+    text = said.words + r.choice(("", "?", "."))
+    hertz = r.uniform(*PITCHES[how.pitch]) if how.pitch else 0.0
+    if voice != "espeak" and not how.language:
+        line = Line(text, voice, speed=r.uniform(*SPEEDS.get(how.speed, (0.85, 1.2))))
+    else:
+        variant = r.choice(HELD_OUT_VARIANTS if held_out else TRAIN_VARIANTS)
+        accent = how.language or r.choice(ACCENTS)
+        gap = r.choice((0, 0, 0, 1, 3, 6)) if how.speed != "fast" else 0
+        speed = r.uniform(*SPEEDS.get(how.speed, (0.75, 1.15)))
+        line = Line(text, f"espeak/{accent}+{variant}", speed, r.randrange(15, 85), gap)
+    return replace(line, hertz=hertz, melody=how.melody, whisper=bool(how.whisper))
 
 
 def speak(lines: Sequence[Line], workers: int = 2) -> list[np.ndarray]:
-    """Each line as float32 samples at 16 kHz, trimmed. Raises RuntimeError where a synthesiser fails."""
-    found: list[np.ndarray | None] = [None] * len(lines)
+    """Each line as float32 samples at 16 kHz, trimmed; none for one without words.
+
+    Raises RuntimeError where a synthesiser fails.
+    """
+    found = [np.zeros(0, np.float32)] * len(lines)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         batches = []
         for engine, batch in (("festival", _festival), ("piper", _piper)):
@@ -100,7 +129,15 @@ def speak(lines: Sequence[Line], workers: int = 2) -> list[np.ndarray]:
             batch_done.result()
             for i, path in jobs.items():
                 found[i] = _read(path.read_bytes())
-    return [trim(samples) for samples in found if samples is not None]
+        found = [trim(samples) if len(samples) else samples for samples in found]
+        different = [(i, Path(folder) / f"{i}.npy") for i, line in enumerate(lines) if line.changed]
+        for i, path in different:
+            np.save(path, found[i])
+        shares = [[(lines[i], path) for i, path in different[k::workers]] for k in range(workers)]
+        list(pool.map(_vocode, filter(None, shares)))
+        for i, path in different:
+            found[i] = np.load(path)
+    return found
 
 
 def trim(samples: np.ndarray, margin: float = 0.02) -> np.ndarray:
@@ -132,18 +169,8 @@ def _single(line: Line) -> np.ndarray:
             how = ["-s", speed, "-p", str(line.pitch), "-g", str(line.gap)]
             _run(["espeak-ng", "-v", name, *how, "-w", file.name, line.text])
         else:
-            _run(
-                [
-                    "flite",
-                    "-voice",
-                    name,
-                    "--setf",
-                    f"duration_stretch={1 / line.speed:.3f}",
-                    "-t",
-                    line.text,
-                    file.name,
-                ]
-            )
+            stretch = f"duration_stretch={1 / line.speed:.3f}"
+            _run(["flite", "-voice", name, "--setf", stretch, "-t", line.text, file.name])
         return _read(Path(file.name).read_bytes())
 
 
@@ -173,17 +200,32 @@ for job in map(json.loads, sys.stdin):
 """
 
 
-def piper_python() -> str:
-    """The interpreter of the environment that holds Piper, made on first use."""
+def speech_python() -> str:
+    """The interpreter of the environment that holds Piper and pyworld, made on first use."""
     if named := os.environ.get("SOUNDMIND_PIPER_PYTHON"):
         return named
     python = sources.work() / "piper" / "bin" / "python"
     if not python.exists():
         _run([sys.executable, "-m", "venv", str(python.parent.parent)])
-        _run([str(python), "-m", "pip", "install", "-q", "piper-tts==1.8.0", "onnxruntime==1.32.0"])
+        _run([str(python), "-m", "pip", "install", "-q", *PACKAGES])
     return str(python)
+
+
+def _vocode(jobs: list[tuple[Line, Path]]) -> None:
+    wanted = [
+        {
+            "path": str(path),
+            "pitch": line.hertz,
+            "speed": line.speed if line.stretched else 1.0,
+            "melody": line.melody,
+            "whisper": line.whisper,
+        }
+        for line, path in jobs
+    ]
+    script = str(Path(__file__).with_name("vocoder.py"))
+    _run([speech_python(), "-P", script], "\n".join(map(json.dumps, wanted)) + "\n")
 
 
 def _piper(jobs: list[tuple[Line, Path]]) -> None:
     wanted = [{"text": line.text, "path": str(path), "length": 1 / line.speed} for line, path in jobs]
-    _run([piper_python(), "-c", _PIPER, str(sources.joe())], "\n".join(map(json.dumps, wanted)) + "\n")
+    _run([speech_python(), "-c", _PIPER, str(sources.joe())], "\n".join(map(json.dumps, wanted)) + "\n")
