@@ -41,7 +41,7 @@ from streaming.events import Event, ReplyDelta, ResponseDone, ResponseRequest, S
 from streaming.listener import Listener
 from streaming.microphone import RATE, RATE_IN
 from streaming.session import Session
-from streaming.speaker import speak
+from streaming.speaker import Manner, speak
 from streaming.vad import SpeechDetector
 
 RECORDINGS = Path(__file__).parent.parent / "tests" / "recordings"
@@ -114,7 +114,7 @@ async def one_shot(engine: VllmEngine, pcm: NDArray[np.int16]) -> dict[str, floa
     prompt = engine.prompt
     audio = ear.whole(uuid.uuid4().hex, heard, prompt, engine.n_mels)
     context = Context.of(prompt.human_open()) + audio + Context.of(prompt.human_close())
-    async with aclosing(speak(engine, context, True, LIMIT)) as steps:
+    async with aclosing(speak(engine, context, Manner(thinking=True, max_tokens=LIMIT))) as steps:
         async for step in steps:
             now = time.perf_counter()
             told["cached"], told["prompt"] = step.cached_tokens, len(context)

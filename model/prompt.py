@@ -4,7 +4,8 @@
 
 No newline follows <|EOT|>. Audio is <audio_start>, patches, <audio_end>. Text between two special
 tokens is always encoded in one go, so that segments put together equal the whole string's encoding.
-Past reasoning is dropped; a past reply is closed with <|EOT|>. Tools: see model/tools.py. Source: stepfun-ai/Step-Audio-R1.
+Past reasoning is dropped; a past reply is closed with <|EOT|>. Source: stepfun-ai/Step-Audio-R1; what is
+said of tools and calls: model/tools.py.
 Special ids are looked up by name in the checkpoint's tokenizer. Knows no sessions and no samples.
 """
 

@@ -6,7 +6,7 @@ with the newline that follows: so text is matched, not ids. One scan from left t
 text back only while it may still become a marker: however the text is cut, the result is the same.
 A chain opened where none was asked for is a chain all the same, never read out as the reply. A call is
 told once it is whole; it ends at its tag or with the reply. What is said behind a call is dropped: a call
-ends what is said, as the field's parsers have it. Knows no tokens, no sessions, and not which tools there are.
+ends what is said, as the field's parsers have it. Knows no tokens, no sessions and no tools.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket
 from server import auth
 from server.metrics import Metrics
 from server.websocket import Host, LiveSession, realtime
-from streaming.events import EngineUnavailable, Event, SessionFull, SessionSettings
+from streaming.events import Encoding, EngineUnavailable, Event, SessionFull, SessionSettings
 
 PAGES = Path(__file__).parent.parent / "client_web"
 MAX_MESSAGE = (
@@ -53,8 +53,18 @@ class Served:
     host: Host
 
 
-def create_app(engine: LiveEngine, session: MakeSession, *, model: str, key: str | None = None) -> Starlette:
-    """`model` is its name as clients are told it; `key` what they must know, None: nothing."""
+def create_app(
+    engine: LiveEngine,
+    session: MakeSession,
+    *,
+    model: str,
+    key: str | None = None,
+    encoding: Encoding = "incremental",
+) -> Starlette:
+    """`model` is its name as clients are told it; `key` what they must know, None: nothing.
+
+    `encoding` is that of sessions that do not say.
+    """
     metrics = Metrics(engine.running, engine.kv_usage)
 
     @contextmanager
@@ -63,7 +73,11 @@ def create_app(engine: LiveEngine, session: MakeSession, *, model: str, key: str
             yield
 
     host = Host(
-        model, admit, lambda emit, settings: session(emit, settings, metrics.appended), metrics.observe
+        model,
+        encoding,
+        admit,
+        lambda emit, settings: session(emit, settings, metrics.appended),
+        metrics.observe,
     )
     app = Starlette(
         routes=[

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
-from server.config import Config, ConfigError, load
+from server.config import KNOWN, Config, ConfigError, load
 from server.shutdown import Shutdown, exit_now
+from streaming.events import Encoding
 
 DEMO = Path(__file__).parent / "demo.wav"
 
@@ -162,9 +163,7 @@ def _whisper(text: str) -> None:
 
 
 def _config(args: argparse.Namespace, vllm_args: tuple[str, ...]) -> Config:
-    flags: dict[str, Any] = {
-        name: getattr(args, name, None) for name in ("model", "host", "port", "alias", "api_key")
-    }
+    flags: dict[str, Any] = {name: getattr(args, name, None) for name in KNOWN if name != "vllm_args"}
     return load(flags | {"vllm_args": vllm_args or None}, os.environ, args.config)
 
 
@@ -194,6 +193,24 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alias", metavar="NAME", help="tell clients this name of the model")
     parser.add_argument(
         "--api-key", metavar="KEY", help="ask clients for this key (Authorization: Bearer KEY)"
+    )
+    parser.add_argument(
+        "--encoding",
+        choices=get_args(Encoding),
+        help="what a reply sees of the spoken turn, where a session does not say: the chunks encoded while "
+        "it was spoken (the default), or the whole turn encoded anew",
+    )
+    parser.add_argument(
+        "--look-ahead-ms",
+        type=int,
+        metavar="MS",
+        help="audio heard behind a chunk before it is encoded (320; a multiple of 80)",
+    )
+    parser.add_argument(
+        "--left-context-s",
+        type=float,
+        metavar="S",
+        help="audio before a chunk that is encoded along with it (4; a multiple of 0.08)",
     )
     parser.add_argument("--demo", action="store_true", help="play a bundled recording to it once it is ready")
     _add_config(parser)

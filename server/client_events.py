@@ -1,20 +1,33 @@
 """What a client may send: the shapes of the GA Realtime API's client events, field by field.
 
-Every field is one of four things, and says so: supported (plain), `Partly` so, `Ignored` (taken and without
-effect, the reason beside it) or `Refused` (known to the API, not there yet: an error says so). A field that
-the API does not have is an error too. `server.events_doc` prints the same marks into docs/realtime-events.md.
+Every field is one of five things, and says so: supported (plain), `Partly` so, `Own` (supported, and not of
+the API), `Ignored` (taken and without effect, the reason beside it) or `Refused` (known to the API, not there
+yet: an error says so). Any other field is an error too. `server.events_doc` prints the same marks into
+docs/realtime-events.md.
 Shapes as in `openai.types.realtime`. JSON nulls mean "unset", except where the API gives null a meaning
 (turn_detection, transcription). Knows no session.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 from pydantic.annotated_handlers import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
+
+from streaming.events import Effort, Encoding
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,13 @@ class Ignored:
 @dataclass(frozen=True)
 class Partly:
     """Supported but for some values, which the conversation refuses."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Own:
+    """Supported, and ours: the API does not have it. Echoed to those only who have set it."""
 
     why: str
 
@@ -69,7 +89,7 @@ class ClientEvent(Shape):
 
 
 NO_VOICE = "replies are text; there is no voice yet"
-NO_TOOLS = "tools are not there yet: expected none ([] or null)"
+NO_MCP = "expected tools of the type function: MCP is not there"
 NO_PROMPT = "stored prompts are not there: expected null; send instructions instead"
 
 # --- session ---
@@ -131,12 +151,70 @@ class ResponseAudio(Shape):
     output: AudioOutput | None = None
 
 
+MaxTokens = Annotated[int, Field(ge=1)] | Literal["inf"]
+BUDGET = "tokens of thinking; then the chain is closed, and the reply comes all the same"
+
+
 class Reasoning(Shape):
-    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    effort: Effort | None = None
+    max_tokens: Annotated[MaxTokens | None, Own(BUDGET)] = None
+
+
+class ResponseReasoning(Shape):
+    effort: Annotated[Effort | None, Partly("whether it thinks; how much is for the session to say")] = None
+    max_tokens: Annotated[MaxTokens | None, Own(BUDGET)] = None
 
 
 Modalities = Annotated[list[Literal["text", "audio"]], Field(min_length=1, max_length=1)]
-MaxTokens = Annotated[int, Field(ge=1)] | Literal["inf"]
+
+
+def _function_only(value: Any) -> Any:
+    """Before the fields of another kind of tool are called unknown."""
+    if isinstance(value, dict) and value.get("type", "function") != "function":
+        raise PydanticCustomError("unsupported", "{why}", {"why": NO_MCP})
+    return value
+
+
+FunctionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+
+class FunctionTool(Shape):
+    type: Annotated[Literal["function"], Partly(NO_MCP)] = "function"
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class FunctionChoice(Shape):
+    type: Annotated[Literal["function"], Partly(NO_MCP)] = "function"
+    name: FunctionName
+
+
+def _named_once(tools: list[FunctionTool]) -> list[FunctionTool]:
+    names = [tool.name for tool in tools]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise PydanticCustomError(
+            "value_error", "expected every name once, {name} is there twice", {"name": twice}
+        )
+    return tools
+
+
+Tools = Annotated[list[Annotated[FunctionTool, BeforeValidator(_function_only)]], AfterValidator(_named_once)]
+Mode = Literal["none", "auto", "required"]
+Choice = Annotated[
+    Annotated[Mode, Tag("mode")] | Annotated[FunctionChoice, Tag("named")],
+    Discriminator(lambda value: "mode" if isinstance(value, str) else "named"),
+    BeforeValidator(_function_only),
+]
+PARALLEL = "a reply makes as many calls as the model writes"
+
+
+class Soundmind(Shape):
+    encoding: Annotated[
+        Encoding | None,
+        Own("what the reply sees of the spoken turn: `incremental`, the chunks that were encoded while it "
+            "was spoken, or `refined`, the whole turn encoded anew"),
+    ] = None  # fmt: skip
 
 
 class Session(Shape):
@@ -148,14 +226,15 @@ class Session(Shape):
     ] = None
     reasoning: Reasoning | None = None
     max_output_tokens: MaxTokens | None = None
-    tools: Annotated[Any, Refused(NO_TOOLS, ([], None))] = None
-    tool_choice: Annotated[Any, Refused(NO_TOOLS, ("auto", "none", None))] = None
-    parallel_tool_calls: Annotated[Any, Ignored("no tools")] = None
+    tools: Tools | None = None
+    tool_choice: Choice | None = None
+    parallel_tool_calls: Annotated[Any, Ignored(PARALLEL)] = None
     model: Annotated[str | None, Ignored("one server serves one model")] = None
     prompt: Annotated[Any, Refused(NO_PROMPT)] = None
     truncation: Annotated[Any, Ignored("the oldest turns are let go when the context is full")] = None
     tracing: Annotated[Any, Ignored("nothing that was said is stored")] = None
     include: Annotated[Any, Ignored("transcripts carry no log-probabilities")] = None
+    soundmind: Soundmind | None = None
 
 
 class SessionUpdate(ClientEvent):
@@ -182,6 +261,15 @@ class Clear(ClientEvent):
 # --- conversation ---
 
 
+def _json_object(text: str) -> str:
+    try:
+        if isinstance(json.loads(text), dict):
+            return text
+    except (ValueError, RecursionError):
+        pass
+    raise PydanticCustomError("value_error", "expected a JSON object as text")
+
+
 class Content(Shape):
     type: Annotated[
         Any,
@@ -191,19 +279,38 @@ class Content(Shape):
     text: str
 
 
+ItemId = Annotated[str, Field(min_length=1, max_length=64)]
+
+
 class Item(Shape):
-    type: Annotated[Any, Refused('expected "message": other items are not there yet', ("message",))]
-    role: Literal["user", "system", "assistant"]
-    content: Annotated[list[Content], Field(min_length=1)]
-    id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    id: ItemId | None = None
     object: Annotated[Any, Ignored("always realtime.item")] = None
     status: Annotated[Any, Ignored("an item that was sent is completed")] = None
+
+
+class Message(Item):
+    type: Literal["message"]
+    role: Literal["user", "system", "assistant"]
+    content: Annotated[list[Content], Field(min_length=1)]
     phase: Annotated[Any, Ignored("a typed item is not spoken")] = None
+
+
+class FunctionCall(Item):
+    type: Literal["function_call"]
+    name: FunctionName
+    arguments: Annotated[str, AfterValidator(_json_object)]
+    call_id: ItemId | None = None
+
+
+class FunctionCallOutput(Item):
+    type: Literal["function_call_output"]
+    call_id: ItemId
+    output: str
 
 
 class ItemCreate(ClientEvent):
     type: Literal["conversation.item.create"]
-    item: Item
+    item: Annotated[Message | FunctionCall | FunctionCallOutput, Field(discriminator="type")]
     previous_item_id: Annotated[str | None, Partly("items can be added at the end only")] = None
 
 
@@ -224,7 +331,7 @@ class ItemTruncate(ClientEvent):
 
 class Response(Shape):
     instructions: str | None = None
-    reasoning: Reasoning | None = None
+    reasoning: ResponseReasoning | None = None
     max_output_tokens: MaxTokens | None = None
     metadata: dict[str, str] | None = None
     output_modalities: Annotated[
@@ -235,9 +342,9 @@ class Response(Shape):
         Any, Refused('expected "auto": replies outside the conversation are not there yet', ("auto", None))
     ] = None
     input: Annotated[Any, Refused("input of its own is not there yet: expected null")] = None
-    tools: Annotated[Any, Refused(NO_TOOLS, ([], None))] = None
-    tool_choice: Annotated[Any, Refused(NO_TOOLS, ("auto", "none", None))] = None
-    parallel_tool_calls: Annotated[Any, Ignored("no tools")] = None
+    tools: Tools | None = None
+    tool_choice: Choice | None = None
+    parallel_tool_calls: Annotated[Any, Ignored(PARALLEL)] = None
     prompt: Annotated[Any, Refused(NO_PROMPT)] = None
 
 

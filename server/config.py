@@ -10,7 +10,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from model.windows import LEFT, LOOK_AHEAD, TOKEN_MS, Windows
+from streaming.events import Encoding
 
 PREFIX = "SOUNDMIND_"
 
@@ -26,17 +29,37 @@ class Config:
     port: int = 8000  # 0: any free one
     alias: str | None = None  # the model's name as clients are told it
     api_key: str | None = None  # None: nobody is asked for one
+    encoding: Encoding = "incremental"  # of sessions that do not say
+    look_ahead_ms: int = LOOK_AHEAD * TOKEN_MS  # audio heard behind a chunk before it is encoded
+    left_context_s: float = LEFT * TOKEN_MS / 1000  # audio before a chunk that is encoded along with it
     vllm_args: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: expected 0 to 65535, got {self.port}")
+        if self.encoding not in (encodings := get_args(Encoding)):
+            raise ConfigError(f"encoding: expected {' or '.join(encodings)}, got {self.encoding!r}")
+        try:
+            assert self.windows
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
         for name in ("model", "host", "alias", "api_key"):
             if getattr(self, name) == "":
                 raise ConfigError(f"{name}: expected some text, got nothing")
 
+    @property
+    def windows(self) -> Windows:
+        """What of the live audio is encoded when."""
+        return Windows.of(self.look_ahead_ms, self.left_context_s * 1000)
+
 
 KNOWN = {field.name: field for field in fields(Config)}
+
+NUMBERS: dict[str, tuple[Any, str]] = {
+    "port": (int, "a whole number"),
+    "look_ahead_ms": (int, "a whole number"),
+    "left_context_s": (int | float, "a number"),
+}
 
 
 def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = None) -> Config:
@@ -66,8 +89,8 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
         if not variable.startswith(PREFIX) or name == "config":
             continue
         value: object = text
-        if name == "port" and text.strip().isdecimal():
-            value = int(text)
+        if name in NUMBERS:
+            value = _number(text)
         elif name == "vllm_args":
             value = shlex.split(text)
         settings[name] = _value(name, value, variable)
@@ -82,8 +105,17 @@ def _value(name: str, value: object, where: str) -> object:
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
         raise ConfigError(f"{where}: {name}: expected a list of strings, got {value!r}")
-    wanted = int if name == "port" else str
+    wanted, expected = NUMBERS.get(name, (str, "text"))
     if not isinstance(value, wanted) or isinstance(value, bool):
-        expected = "a whole number" if wanted is int else "text"
         raise ConfigError(f"{where}: {name}: expected {expected}, got {value!r}")
     return value
+
+
+def _number(text: str) -> int | float | str:
+    """What the text says as a number; itself where it is none."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text

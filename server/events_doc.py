@@ -11,6 +11,7 @@ import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from model.prompt import LONG, SHORT
 from server import client_events as ce
 from server.server_events import NOT_TOLD, TOLD
 from server.session_object import EAGERNESS_MS
@@ -21,6 +22,7 @@ INTRO = """\
 What of the GA Realtime API is there yet. This page is printed from the code (`python -m server.events_doc`).
 
 - **yes**: does what the API says.
+- **our own**: the same, and not of the API.
 - **ignored**: taken, without effect, for the reason given.
 - **refused**, or **only** some values: anything else is answered with an `error` event of the code
   `unsupported` whose message is the text given; nothing of the event takes effect, and the session goes on.
@@ -34,8 +36,26 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   for now.
 - `semantic_vad` is served as `server_vad` and echoed as such; its eagerness sets how long a silence ends the
   turn: {eagerness}.
-- `reasoning.effort`: `minimal`, and our own `none`, reply at once; every other effort thinks first. `none` is
+- `reasoning.effort`: `minimal`, and our own `none`, reply at once; every other effort thinks first.
+  `low`, `high` and `xhigh` tell the model how much, in a line behind the instructions: `{short}` and
+  `{long}`. That line is the session's: a response's own effort decides only whether it thinks. `none` is
   echoed as `minimal`, since the API does not have it.
+- `reasoning.max_tokens` is enforced: when the chain has had so many tokens it is closed, and the model
+  goes on with the reply. A model that was not trained on broken thoughts may reply less well then.
+- Tools. A call is told once it is whole, in one delta: `response.output_item.added`,
+  `conversation.item.added`, `response.function_call_arguments.delta` and `.done`,
+  `conversation.item.done`, `response.output_item.done`. Words come before calls; what the model says
+  behind a call is dropped. A reply cut short in the middle of a call has not called. When the model calls
+  a tool that was not offered, or its arguments are no JSON object, the response ends `failed` with the
+  code `invalid_function_call`: nothing of that call is told or remembered, calls told before it stand,
+  and another `response.create` may do better.
+- `tool_choice`: with `none` the model is told of no tools. `required`, or a function's name, begins the
+  call for the model once it has thought, so that it can but call. `tools`, `tool_choice` or
+  `instructions` of a response that differ from the session's cost reading the conversation anew.
+- A `function_call_output` needs the `call_id` of a call in this conversation (`invalid_tool_call_id`),
+  and may come while the response that called is not done yet: it takes its place behind it.
+- Our own fields stand in `session.soundmind` and `reasoning`, and are echoed to those only who have set
+  them.
 - A truncation is never refused: text has no audio to cut, so it is answered with 0 ms and cuts nothing.
 """
 
@@ -51,9 +71,8 @@ down `engine_unavailable` (1011).
 
 def page() -> str:
     eagerness = ", ".join(f"{name} {ms} ms" for name, ms in EAGERNESS_MS.items())
-    return "\n".join(
-        [INTRO.replace("{eagerness}", eagerness), *_client_events(), *_server_events(), LIMITS.rstrip()]
-    )
+    intro = INTRO.replace("{eagerness}", eagerness).replace("{short}", SHORT).replace("{long}", LONG)
+    return "\n".join([intro, *_client_events(), *_server_events(), LIMITS.rstrip()])
 
 
 def _client_events() -> Iterator[str]:
@@ -83,6 +102,8 @@ def _rows(shape: type[ce.Shape], prefix: str) -> Iterator[tuple[str, str, str]]:
                 mark, why = _refused(note), note.why
             elif isinstance(note, ce.Partly):
                 mark, why = "partly", note.why
+            elif isinstance(note, ce.Own):
+                mark, why = "our own", note.why
         nested = [] if mark == "ignored" else list(_shapes(field.annotation))
         if not nested:
             yield prefix + name, mark, why
@@ -110,7 +131,16 @@ def _shapes(annotation: Any) -> Iterator[type[ce.Shape]]:
 
 
 def _branch(shape: type[ce.Shape]) -> str:
-    names = {ce.ServerVad: " (server_vad)", ce.SemanticVad: " (semantic_vad)", ce.Content: "[]"}
+    names = {
+        ce.ServerVad: " (server_vad)",
+        ce.SemanticVad: " (semantic_vad)",
+        ce.Message: " (message)",
+        ce.FunctionCall: " (function_call)",
+        ce.FunctionCallOutput: " (function_call_output)",
+        ce.FunctionChoice: " (function)",
+        ce.FunctionTool: "[]",
+        ce.Content: "[]",
+    }
     return names.get(shape, "")
 
 

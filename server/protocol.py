@@ -9,13 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from model.tools import Tool
 from server import client_events as ce
-from streaming.events import ResponseRequest
+from streaming.events import FunctionCall, FunctionOutput, Item, Message, Named, ResponseRequest, ToolChoice
 
 MAX_EVENT = 15 * 2**20  # characters of one event, as the API documents it
 SAMPLE_BYTES = 2
@@ -44,10 +46,8 @@ class ClearAudio:
 
 
 @dataclass(frozen=True)
-class AddText:
-    item_id: str | None
-    role: Literal["user", "system", "assistant"]
-    text: str
+class AddItem:
+    item: Item  # ids that the client leaves open are empty
     previous_item_id: str | None  # "root": in front of everything
     event_id: str | None = None
 
@@ -82,7 +82,7 @@ Command = (
     | AppendAudio
     | CommitAudio
     | ClearAudio
-    | AddText
+    | AddItem
     | RetrieveItem
     | TruncateItem
     | CreateResponse
@@ -175,7 +175,8 @@ CODES = {
     "unknown_parameter": "unknown_parameter",
     "unsupported": "unsupported",
 }
-TAGS = ("server_vad", "semantic_vad")  # a union's branch is part of pydantic's location
+# A union's branch is part of pydantic's location.
+TAGS = ("server_vad", "semantic_vad", "message", "function_call", "function_call_output", "mode", "named")
 
 
 def _refusal(error: ValidationError) -> ProtocolError:
@@ -214,8 +215,7 @@ def _command(event: ce.ClientEvent) -> Command:
         case ce.Clear():
             return ClearAudio(event.event_id)
         case ce.ItemCreate():
-            text = "".join(content.text for content in event.item.content)
-            return AddText(event.item.id, event.item.role, text, event.previous_item_id, event.event_id)
+            return AddItem(_item(event.item), event.previous_item_id, event.event_id)
         case ce.ItemRetrieve():
             return RetrieveItem(event.item_id, event.event_id)
         case ce.ItemTruncate():
@@ -244,16 +244,35 @@ def _pcm(audio: str) -> bytes:
 def _request(response: ce.Response | None) -> ResponseRequest:
     if response is None:
         return ResponseRequest()
-    effort = response.reasoning.effort if response.reasoning else None
-    limit = response.max_output_tokens
+    reasoning = response.reasoning or ce.ResponseReasoning()
     return ResponseRequest(
         response.instructions,
-        None if effort is None else thinks(effort),
-        None if limit == "inf" else limit,
+        reasoning.effort,
+        limit(reasoning.max_tokens),
+        limit(response.max_output_tokens),
+        None if response.tools is None else tools(response.tools),
+        None if response.tool_choice is None else choice(response.tool_choice),
         response.metadata,
     )
 
 
-def thinks(effort: str) -> bool:
-    """`none` is our own; the API's smallest effort is `minimal`. Both mean: reply at once."""
-    return effort not in ("none", "minimal")
+def limit(tokens: int | str | None) -> int | None:
+    """`inf` is none."""
+    return tokens if isinstance(tokens, int) else None
+
+
+def tools(offered: Sequence[ce.FunctionTool]) -> tuple[Tool, ...]:
+    return tuple(Tool(tool.name, tool.description, tool.parameters) for tool in offered)
+
+
+def choice(wanted: ce.Mode | ce.FunctionChoice) -> ToolChoice:
+    return Named(wanted.name) if isinstance(wanted, ce.FunctionChoice) else wanted
+
+
+def _item(item: ce.Message | ce.FunctionCall | ce.FunctionCallOutput) -> Item:
+    match item:
+        case ce.FunctionCall():
+            return FunctionCall(item.id or "", item.call_id or "", item.name, item.arguments)
+        case ce.FunctionCallOutput():
+            return FunctionOutput(item.id or "", item.call_id, "", item.output)
+    return Message(item.id or "", item.role, text="".join(content.text for content in item.content))

@@ -4,11 +4,13 @@
 updated, retrieved, truncated, error). It keeps the items as they now stand on the wire, since a client may
 ask for one again. Two event types are our own, which every client passes over: `response.reasoning_text.*`
 (named after the Responses API) and `soundmind.timings`. An item's optional fields are left out rather than
-null: agents-js drops an item with null fields. Knows no sockets, no clock and no session.
+null: agents-js drops an item with null fields. An item of a response is announced once there is something in
+it, so that a reply that only calls a tool has no message. Knows no sockets, no clock and no session.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 from typing import Any, assert_never
 
@@ -17,7 +19,7 @@ from server.session_object import SessionState
 from streaming import events as ev
 
 Wire = dict[str, Any]
-PART = {"output_index": 0, "content_index": 0}  # a response has one item, an item one part
+PART = {"output_index": 0, "content_index": 0}  # a message comes first in its response, and has one part
 
 # Every event that is sent, and what to know about it.
 TOLD: dict[str, str] = {
@@ -36,12 +38,14 @@ TOLD: dict[str, str] = {
     "conversation.item.input_audio_transcription.completed": "`usage` is the duration transcribed",
     "conversation.item.input_audio_transcription.failed": "",
     "response.created": "echoes `metadata`",
-    "response.output_item.added": "one item a response",
+    "response.output_item.added": "the words, where there are any, then each call of a tool",
     "response.content_part.added": "one part an item, of the type `text`",
     "response.reasoning_text.delta": "**our own**, as in the Responses API: the chain of thought as it comes",
     "response.reasoning_text.done": "**our own**: the whole chain as `text`; also of one cut short",
     "response.output_text.delta": "to a slow client several are merged into one",
     "response.output_text.done": "",
+    "response.function_call_arguments.delta": "one a call, once the call is whole and good",
+    "response.function_call_arguments.done": "",
     "response.content_part.done": "",
     "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
@@ -55,8 +59,6 @@ NOT_TOLD: dict[str, str] = {
     "response.output_audio.done": "not there yet: there is no voice",
     "response.output_audio_transcript.delta": "not there yet: there is no voice",
     "response.output_audio_transcript.done": "not there yet: there is no voice",
-    "response.function_call_arguments.delta": "not there yet: there are no tools",
-    "response.function_call_arguments.done": "not there yet: there are no tools",
     "output_audio_buffer.started": "not there yet: WebRTC",
     "output_audio_buffer.stopped": "not there yet: WebRTC",
     "output_audio_buffer.cleared": "not there yet: WebRTC",
@@ -80,6 +82,9 @@ class Narrator:
         self._items: dict[str, Wire] = {}
         self._before: dict[str, str | None] = {}  # item to the one before it
         self._thinking: str | None = None  # of the reply in progress; None: not begun, or done
+        self._message: str | None = None  # the id of its message, while that is open
+        self._text = ""  # of its message
+        self._output: list[Wire] = []  # its items that are done
         self._limit: int | None = None
 
     def _event(self, kind: str, **fields: Any) -> Wire:
@@ -150,14 +155,22 @@ class Narrator:
             case ev.ThinkingDone(response_id, item_id, text):
                 self._thinking = None
                 return [self._part("response.reasoning_text.done", response_id, item_id, text=text)]
+            case ev.ReplyStarted(response_id, item_id, before):
+                return self._message_started(response_id, item_id, before)
             case ev.ReplyDelta(response_id, item_id, delta):
+                self._text += delta
                 return [self._part("response.output_text.delta", response_id, item_id, delta=delta)]
+            case ev.CallMade(response_id, call, before):
+                return [
+                    *self._message_done(response_id, "completed"),
+                    *self._called(response_id, call, before),
+                ]
             case ev.ResponseDone():
                 return self._done(event)
         assert_never(event)
 
     def _item_added(self, item: ev.Item, before: str | None) -> list[Wire]:
-        wire = self._items[item.id] = _item(item.id, item.role, _content(item), "completed")
+        wire = self._items[item.id] = _item(item, "completed")
         self._before[item.id] = before
         return [
             self._event("conversation.item.added", item=wire, previous_item_id=before),
@@ -184,40 +197,74 @@ class Narrator:
         return self._event(kind, response_id=response_id, item_id=item_id, **PART, **fields)
 
     def _started(self, event: ev.ResponseStarted) -> list[Wire]:
-        self._thinking = None
-        item = self._items[event.item_id] = _item(event.item_id, "assistant", [], "in_progress")
-        before = self._before[event.item_id] = event.previous_item_id
+        self._thinking, self._message, self._text, self._output = None, None, "", []
         response = self._response(event.response_id, event.metadata, "in_progress", [])
-        added = {"response_id": event.response_id, "output_index": 0}
+        return [self._event("response.created", response=response)]
+
+    def _item_started(self, response_id: str, item: Wire, before: str | None) -> list[Wire]:
+        """The order that stock clients need: the response's item before the conversation's."""
+        self._items[item["id"]] = item
+        self._before[item["id"]] = before
+        at = len(self._output)
         return [
-            self._event("response.created", response=response),
-            self._event("response.output_item.added", **added, item=item),
+            self._event("response.output_item.added", response_id=response_id, output_index=at, item=item),
             self._event("conversation.item.added", item=item, previous_item_id=before),
-            self._part("response.content_part.added", event.response_id, event.item_id, part=_text_part("")),
+        ]
+
+    def _item_done(self, response_id: str, item: Wire) -> list[Wire]:
+        self._items[item["id"]] = item
+        at = len(self._output)
+        self._output.append(item)
+        before = self._before[item["id"]]
+        return [
+            self._event("conversation.item.done", item=item, previous_item_id=before),
+            self._event("response.output_item.done", response_id=response_id, output_index=at, item=item),
+        ]
+
+    def _message_started(self, response_id: str, item_id: str, before: str | None) -> list[Wire]:
+        self._message = item_id
+        item = _item(ev.Message(item_id, "assistant"), "in_progress") | {"content": []}
+        return [
+            *self._item_started(response_id, item, before),
+            self._part("response.content_part.added", response_id, item_id, part=_text_part("")),
+        ]
+
+    def _message_done(self, response_id: str, status: str) -> list[Wire]:
+        """Nothing where no message is open."""
+        if self._message is None:
+            return []
+        item_id, text, self._message = self._message, self._text, None
+        item = _item(ev.Message(item_id, "assistant", text=text), status)
+        return [
+            self._part("response.output_text.done", response_id, item_id, text=text),
+            self._part("response.content_part.done", response_id, item_id, part=_text_part(text)),
+            *self._item_done(response_id, item),
+        ]
+
+    def _called(self, response_id: str, call: ev.FunctionCall, before: str | None) -> list[Wire]:
+        where = {"response_id": response_id, "item_id": call.id, "output_index": len(self._output)}
+        where |= {"call_id": call.call_id}
+        base = "response.function_call_arguments"
+        return [
+            *self._item_started(response_id, _item(replace(call, arguments=""), "in_progress"), before),
+            self._event(f"{base}.delta", **where, delta=call.arguments),
+            self._event(f"{base}.done", **where, name=call.name, arguments=call.arguments),
+            *self._item_done(response_id, _item(call, "completed")),
         ]
 
     def _done(self, event: ev.ResponseDone) -> list[Wire]:
-        ids = (event.response_id, event.item_id)
-        status = "completed" if event.status == "completed" else "incomplete"
-        item = self._items[event.item_id] = _item(
-            event.item_id, "assistant", [_output_text(event.text)], status
-        )
-        before = self._before.get(event.item_id)
-        response = self._response(event.response_id, event.metadata, event.status, [item])
-        response |= {"status_details": _details(event), "usage": _usage(event.usage)}
         out = []
         if self._thinking is not None:  # cut short: close what was opened
+            ids = (event.response_id, event.item_id)
             out.append(self._part("response.reasoning_text.done", *ids, text=self._thinking))
             self._thinking = None
+        status = "completed" if event.status == "completed" else "incomplete"
+        out += self._message_done(event.response_id, status)
+        response = self._response(event.response_id, event.metadata, event.status, self._output)
+        response |= {"status_details": _details(event), "usage": _usage(event.usage)}
         times = {f"{name}_ms": getattr(event.timings, name) for name in TIMINGS}
         return [
             *out,
-            self._part("response.output_text.done", *ids, text=event.text),
-            self._part("response.content_part.done", *ids, part=_text_part(event.text)),
-            self._event("conversation.item.done", item=item, previous_item_id=before),
-            self._event(
-                "response.output_item.done", response_id=event.response_id, output_index=0, item=item
-            ),
             self._event("soundmind.timings", response_id=event.response_id, item_id=event.item_id, **times),
             self._event("response.done", response=response),
         ]
@@ -240,18 +287,18 @@ class Narrator:
 TIMINGS = ("turn_ended", "first_thinking", "first_reply", "done")
 
 
-def _item(item_id: str, role: str, content: list[Wire], status: str) -> Wire:
-    return {
-        "id": item_id,
-        "object": "realtime.item",
-        "type": "message",
-        "status": status,
-        "role": role,
-        "content": content,
-    }
+def _item(item: ev.Item, status: str) -> Wire:
+    wire: Wire = {"id": item.id, "object": "realtime.item", "status": status}
+    match item:
+        case ev.Message():
+            return wire | {"type": "message", "role": item.role, "content": _content(item)}
+        case ev.FunctionCall(_, call_id, name, arguments):
+            return wire | {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+        case ev.FunctionOutput(_, call_id, _, output):
+            return wire | {"type": "function_call_output", "call_id": call_id, "output": output}
 
 
-def _content(item: ev.Item) -> list[Wire]:
+def _content(item: ev.Message) -> list[Wire]:
     if item.spoken and item.role == "user":
         # The transcript key must be there for agents-js, null as long as it is unknown.
         return [{"type": "input_audio", "transcript": item.text}]

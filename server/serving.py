@@ -126,12 +126,15 @@ async def _app(config: Config, engine: VllmEngine) -> Starlette:
 
     detector = await asyncio.to_thread(SpeechDetector)
 
+    windows = config.windows
+
     def session(
         emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]
     ) -> Session:
-        return Session(engine, detector, emit, settings, appended=appended)
+        return Session(engine, detector, emit, settings, appended=appended, windows=windows)
 
-    return create_app(engine, session, model=config.alias or model_name(config.model), key=config.api_key)
+    name = config.alias or model_name(config.model)
+    return create_app(engine, session, model=name, key=config.api_key, encoding=config.encoding)
 
 
 def model_name(model: str) -> str:

@@ -2,7 +2,8 @@
 
 `SessionState` is one frozen value: what was set so far. `updated` gives the next one, `settings` what the
 conversation needs of it, `wire` the object of session.created and session.updated. What is echoed is what is
-in effect, not what was asked for. Knows no conversation.
+in effect, not what was asked for. Our own fields are echoed to those only who have set them: a stock client's
+parser may refuse what it does not know. Knows no conversation.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from model.tools import Tool
 from server import client_events as ce
-from server.protocol import thinks
-from streaming.events import ServerVad, SessionSettings
+from server.protocol import choice, limit, tools
+from streaming.events import Effort, Encoding, Named, ServerVad, SessionSettings, ToolChoice
 
 # Until the model's own sense of an ending decides, semantic_vad is served as server_vad that waits so long.
 EAGERNESS_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
-DEFAULT_EFFORT = "medium"
+DEFAULT_EFFORT: Effort = "medium"
 
 
 @dataclass(frozen=True)
@@ -27,17 +29,26 @@ class SessionState:
     instructions: str = ""
     turn_detection: ServerVad | None = ServerVad()
     transcription: Mapping[str, str] | None = None  # as it is echoed; None: not asked for
-    effort: str = DEFAULT_EFFORT
+    effort: Effort = DEFAULT_EFFORT
+    max_reasoning_tokens: int | None = None
     max_output_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    encoding: Encoding = "incremental"
+    own: frozenset[str] = frozenset()  # our own fields that the client has set
 
     @property
     def settings(self) -> SessionSettings:
         return SessionSettings(
             self.instructions,
             self.turn_detection,
-            thinks(self.effort),
+            self.effort,
+            self.max_reasoning_tokens,
             self.transcription is not None,
             self.max_output_tokens,
+            self.tools,
+            self.tool_choice,
+            self.encoding,
         )
 
     def updated(self, wanted: ce.Session) -> SessionState:
@@ -45,12 +56,24 @@ class SessionState:
         state = self
         if wanted.instructions is not None:
             state = replace(state, instructions=wanted.instructions)
-        if wanted.reasoning is not None and wanted.reasoning.effort is not None:
-            state = replace(state, effort=wanted.reasoning.effort)
         if wanted.max_output_tokens is not None:
-            limit = wanted.max_output_tokens
-            state = replace(state, max_output_tokens=None if limit == "inf" else limit)
-        return state._hearing(wanted.audio.input if wanted.audio else None)
+            state = replace(state, max_output_tokens=limit(wanted.max_output_tokens))
+        if wanted.tools is not None:
+            state = replace(state, tools=tools(wanted.tools))
+        if wanted.tool_choice is not None:
+            state = replace(state, tool_choice=choice(wanted.tool_choice))
+        if wanted.soundmind is not None and wanted.soundmind.encoding is not None:
+            state = replace(state, encoding=wanted.soundmind.encoding, own=state.own | {"soundmind"})
+        return state._thinking(wanted.reasoning)._hearing(wanted.audio.input if wanted.audio else None)
+
+    def _thinking(self, wanted: ce.Reasoning | None) -> SessionState:
+        state = self
+        if wanted is not None and wanted.effort is not None:
+            state = replace(state, effort=wanted.effort)
+        if wanted is not None and wanted.max_tokens is not None:
+            budget = limit(wanted.max_tokens)
+            state = replace(state, max_reasoning_tokens=budget, own=state.own | {"reasoning"})
+        return state
 
     def _hearing(self, wanted: ce.AudioInput | None) -> SessionState:
         """Here the API gives null a meaning: no turn detection, no transcription."""
@@ -78,7 +101,10 @@ class SessionState:
         }
         if self.transcription is not None:
             hearing["transcription"] = dict(self.transcription)
-        return {
+        reasoning: dict[str, Any] = {"effort": "minimal" if self.effort == "none" else self.effort}
+        if "reasoning" in self.own:
+            reasoning["max_tokens"] = self.max_reasoning_tokens or "inf"
+        session = {
             "type": "realtime",
             "object": "realtime.session",
             "id": self.id,
@@ -86,11 +112,16 @@ class SessionState:
             "instructions": self.instructions,
             "output_modalities": ["text"],
             "audio": {"input": hearing},
-            "reasoning": {"effort": "minimal" if self.effort == "none" else self.effort},
+            "reasoning": reasoning,
             "max_output_tokens": self.max_output_tokens or "inf",
-            "tools": [],
-            "tool_choice": "auto",
+            "tools": [{"type": "function", **tool.schema()} for tool in self.tools],
+            "tool_choice": _choice_wire(self.tool_choice),
         }
+        return session | ({"soundmind": {"encoding": self.encoding}} if "soundmind" in self.own else {})
+
+
+def _choice_wire(choice: ToolChoice) -> str | dict[str, str]:
+    return {"type": "function", "name": choice.name} if isinstance(choice, Named) else choice
 
 
 def _vad(wanted: ce.ServerVad | ce.SemanticVad | None, now: ServerVad) -> ServerVad | None:

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol, assert_never
+from typing import Protocol, assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -25,8 +25,10 @@ from server.server_events import Narrator
 from server.session_object import SessionState
 from server.tasks import one_error
 from streaming.events import (
+    Encoding,
     EngineUnavailable,
     Event,
+    Item,
     ResponseRequest,
     SessionError,
     SessionFull,
@@ -53,13 +55,7 @@ class LiveSession(Protocol):
     def clear(self) -> None: ...
     def create_response(self, request: ResponseRequest) -> None: ...
     def cancel_response(self, response_id: str | None = None) -> None: ...
-    def add_text(
-        self,
-        item_id: str | None,
-        role: Literal["user", "system", "assistant"],
-        text: str,
-        previous_item_id: str | None = None,
-    ) -> None: ...
+    def add_item(self, item: Item, previous_item_id: str | None = None) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +63,7 @@ class Host:
     """Where the conversations live, as a connection sees it."""
 
     model: str  # the name that clients are told
+    encoding: Encoding  # of sessions that do not say
     admit: Callable[[], AbstractContextManager[None]]  # raises SessionFull, EngineUnavailable
     session: Callable[[Callable[[Event], None], SessionSettings], LiveSession]
     observe: Callable[[Event], None] = lambda event: None  # metrics
@@ -104,7 +101,7 @@ class Connection:
         self._host = host
         self._narrator = narrator
         self._outbox = outbox
-        self._state = SessionState(_id("sess"), host.model)
+        self._state = SessionState(_id("sess"), host.model, encoding=host.encoding)
         self._session = host.session(self._emit, self._state.settings)
 
     async def run(self) -> None:
@@ -168,8 +165,9 @@ class Connection:
     def _do(self, command: p.Command) -> None:
         match command:
             case p.UpdateSession(session):
-                self._state = self._state.updated(session)
-                self._session.configure(self._state.settings)
+                state = self._state.updated(session)
+                self._session.configure(state.settings)
+                self._state = state
                 self._outbox.put(self._narrator.session_updated(self._state))
             case p.AppendAudio(pcm):
                 self._session.append_audio(pcm)
@@ -177,8 +175,8 @@ class Connection:
                 self._session.commit()
             case p.ClearAudio():
                 self._session.clear()
-            case p.AddText(item_id, role, text, previous_item_id):
-                self._session.add_text(item_id, role, text, previous_item_id)
+            case p.AddItem(item, previous_item_id):
+                self._session.add_item(item, previous_item_id)
             case p.RetrieveItem(item_id):
                 self._outbox.put(self._narrator.retrieved(item_id))
             case p.TruncateItem(item_id, content_index):

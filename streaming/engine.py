@@ -288,7 +288,8 @@ def _prompt(folder: Path) -> Prompt:
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
 
     def encode(text: str) -> list[int]:
-        ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
+        # What a client or a tool says must not become the template's own tokens.
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
         return ids
 
     return Prompt.of(encode, tokenizer.get_vocab())

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from model.tools import Tool
+
 # --- what a client may set ---
 
 
@@ -24,22 +26,59 @@ class ServerVad:
     interrupt_response: bool = True
 
 
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
+def thinks(effort: Effort) -> bool:
+    """`none` is our own; the API's smallest effort is `minimal`. Both mean: reply at once."""
+    return effort not in ("none", "minimal")
+
+
+@dataclass(frozen=True)
+class Named:
+    """The one tool that is to be called."""
+
+    name: str
+
+
+ToolChoice = Literal["none", "auto", "required"] | Named
+
+# What the reply sees of the turn that it answers: the chunks that were appended while it was being spoken,
+# or its whole audio encoded anew, as offline inference would.
+Encoding = Literal["incremental", "refined"]
+
+
 @dataclass(frozen=True)
 class SessionSettings:
     instructions: str = ""
     turn_detection: ServerVad | None = field(default_factory=ServerVad)  # None: the client commits
-    thinking: bool = True
+    effort: Effort = "medium"
+    max_reasoning_tokens: int | None = None  # then the chain is closed, and the reply comes
     transcribe: bool = False  # write down what the user said
     max_output_tokens: int | None = None  # reasoning and reply together; None: as the engine allows
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    encoding: Encoding = "incremental"
+
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        """The tools that the model is told of."""
+        return () if self.tool_choice == "none" else self.tools
 
 
 @dataclass(frozen=True)
 class ResponseRequest:
-    """One reply asked for; None: as the session says."""
+    """One reply asked for; None: as the session says.
+
+    Its effort decides only whether it thinks: how much to think stands at the head of the conversation.
+    """
 
     instructions: str | None = None
-    thinking: bool | None = None
+    effort: Effort | None = None
+    max_reasoning_tokens: int | None = None
     max_output_tokens: int | None = None
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolChoice | None = None
     metadata: Mapping[str, str] | None = None
 
 
@@ -47,17 +86,39 @@ class ResponseRequest:
 
 Role = Literal["system", "user", "assistant"]
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
-Reason = Literal["turn_detected", "client_cancelled", "max_output_tokens", "engine_failed"]
 
 
 @dataclass(frozen=True)
-class Item:
-    """One entry of the conversation. `text` of a spoken turn is its transcript, None while unknown."""
+class Message:
+    """Something said or typed. `text` of a spoken turn is its transcript, None while unknown."""
 
     id: str
     role: Role
     spoken: bool = False
     text: str | None = None
+
+
+@dataclass(frozen=True)
+class FunctionCall:
+    """A tool that the model called; `arguments` is a JSON object as text."""
+
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class FunctionOutput:
+    """What a tool gave back; `name` is that of the call."""
+
+    id: str
+    call_id: str
+    name: str
+    output: str
+
+
+Item = Message | FunctionCall | FunctionOutput  # of the conversation
 
 
 @dataclass(frozen=True)
@@ -136,15 +197,13 @@ class TranscriptFailed:
 @dataclass(frozen=True)
 class ResponseStarted:
     response_id: str
-    item_id: str  # of the reply to come
-    previous_item_id: str | None
     metadata: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class ThinkingDelta:
     response_id: str
-    item_id: str
+    item_id: str  # that the reply's first item will have
     delta: str
 
 
@@ -158,6 +217,15 @@ class ThinkingDone:
 
 
 @dataclass(frozen=True)
+class ReplyStarted:
+    """The first words are about to come."""
+
+    response_id: str
+    item_id: str
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True)
 class ReplyDelta:
     response_id: str
     item_id: str
@@ -165,8 +233,20 @@ class ReplyDelta:
 
 
 @dataclass(frozen=True)
+class CallMade:
+    """A tool is to be called. Told once the call is whole and good, behind all words of the reply."""
+
+    response_id: str
+    call: FunctionCall
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True)
 class ResponseDone:
-    """The terminal event of every reply, whatever happened to it. `text` is what was sent of it."""
+    """The terminal event of every reply, whatever happened to it. `text` is what was sent of it.
+
+    `reason`: why it was cancelled or is incomplete; of a failed one the code of the error.
+    """
 
     response_id: str
     item_id: str
@@ -175,7 +255,7 @@ class ResponseDone:
     thinking: str
     usage: Usage
     timings: Timings
-    reason: Reason | None = None
+    reason: str | None = None
     message: str | None = None  # for a failed one: one line that says why
     metadata: Mapping[str, str] | None = None
 
@@ -192,7 +272,9 @@ Event = (
     | ResponseStarted
     | ThinkingDelta
     | ThinkingDone
+    | ReplyStarted
     | ReplyDelta
+    | CallMade
     | ResponseDone
 )
 
@@ -223,6 +305,24 @@ class NoActiveResponse(SessionError):
 
 class BadItem(SessionError):
     code = "invalid_item"
+
+
+class UnknownCall(SessionError):
+    code = "invalid_tool_call_id"
+
+
+class BadChoice(SessionError):
+    code = "invalid_tool_choice"
+
+
+class BadFunctionCall(SessionError):
+    """The model called a tool that was not offered, or what it wrote is no call."""
+
+    code = "invalid_function_call"
+
+
+class TooLong(SessionError):
+    code = "context_length_exceeded"
 
 
 class Refused(SessionError):

@@ -5,34 +5,50 @@ Spoken turns are encoded whole, as offline inference does it. Knows no engine an
 
 from __future__ import annotations
 
-from model.prompt import Prompt
+from model import tools
+from model.prompt import EFFORTS, Prompt
 from streaming import ear
 from streaming.context import Context
-from streaming.conversation import Conversation
-from streaming.events import Item
+from streaming.conversation import Conversation, Entry
+from streaming.events import FunctionCall, FunctionOutput, Message, SessionSettings
 
 
-def typed(item: Item, prompt: Prompt) -> Context:
-    """A turn that is text; an assistant's is closed, and without its reasoning."""
-    text = item.text or ""
-    match item.role:
-        case "assistant":
-            return Context.of(prompt.reply(text))
-        case "user":
-            return Context.of(prompt.human_text(text))
-        case "system":
-            return Context.of(prompt.system(text))
+def opening(settings: SessionSettings, prompt: Prompt) -> Context:
+    """What stands before the conversation: instructions, how much to think, the tools offered."""
+    system = prompt.system(settings.instructions, EFFORTS.get(settings.effort, ""))
+    return Context.of(system + prompt.tools(tools.schemas(settings.offered)))
 
 
-def recall(conversation: Conversation, instructions: str, prompt: Prompt, n_mels: int) -> Context:
-    """The turns that are kept, behind the instructions. Notes what each takes up."""
-    context = Context.of(prompt.system(instructions))
-    for entry in conversation.kept():
-        if entry.samples is None:
-            turn = typed(entry.item, prompt)
-        else:
-            audio = ear.whole(f"{entry.item.id}:whole", entry.samples, prompt, n_mels)
-            turn = Context.of(prompt.human_open()) + audio + Context.of(prompt.human_close())
+def typed(entry: Entry, prompt: Prompt) -> Context:
+    """A turn that is text; a reply is closed, and without its reasoning. Nothing for a turn of no items."""
+    said = ""
+    for item in entry.items:
+        match item:
+            case FunctionOutput(_, _, name, output):
+                return Context.of(prompt.function_output(name, output))
+            case Message(role="user"):
+                return Context.of(prompt.human_text(item.text or ""))
+            case Message(role="system"):
+                return Context.of(prompt.system(item.text or ""))
+            case Message():
+                said += item.text or ""
+            case FunctionCall(_, _, name, arguments):
+                said += tools.call(name, arguments)
+    return Context.of(prompt.reply(said)) if entry.items else Context()
+
+
+def spoken(entry: Entry, prompt: Prompt, n_mels: int) -> Context:
+    """A spoken turn, whole. Its samples must be there."""
+    assert entry.samples is not None
+    audio = ear.whole(f"{entry.items[0].id}:whole", entry.samples, prompt, n_mels)
+    return Context.of(prompt.human_open()) + audio + Context.of(prompt.human_close())
+
+
+def recall(conversation: Conversation, opening: Context, prompt: Prompt, n_mels: int) -> Context:
+    """The turns that are kept, behind the opening, up to a reply in the making. Notes what each takes up."""
+    context = opening
+    for entry in conversation.settled():
+        turn = typed(entry, prompt) if entry.samples is None else spoken(entry, prompt, n_mels)
         entry.tokens = len(turn)
         context += turn
     return context

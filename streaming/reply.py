@@ -1,26 +1,52 @@
-"""One reply in the making: what has been told of it, and when. Knows no engine and no wire."""
+"""One reply in the making: what the speaker tells becomes items of the conversation, and events.
+
+The words come first, as one message, then the calls; the first item, whichever it is, has the reply's own
+item id. Time is an argument. Knows no engine, no tokens and no wire.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from streaming.events import Reason, ResponseDone, Status, Timings, Usage
+from model.reasoning import Call, Reply, Thinking
+from model.tools import BadCall, read_call
+from streaming.conversation import Conversation, Entry
+from streaming.events import (
+    BadFunctionCall,
+    CallMade,
+    Event,
+    FunctionCall,
+    Message,
+    ReplyDelta,
+    ReplyStarted,
+    ResponseDone,
+    Status,
+    ThinkingDelta,
+    ThinkingDone,
+    Timings,
+    Usage,
+)
+from streaming.speaker import Told
 
 
 @dataclass
 class ActiveReply:
-    """`asked_at` is the clock (seconds) that its timings count from."""
+    """`asked_at` is the clock (seconds) that its timings count from; `offered` are names of tools."""
 
     response_id: str
     item_id: str
     asked_at: float
-    metadata: Mapping[str, str] | None
-    usage: Usage
-    timings: Timings = field(default_factory=Timings)
+    conversation: Conversation
+    new_id: Callable[[str], str]
+    offered: Collection[str] = ()
+    metadata: Mapping[str, str] | None = None
+    usage: Usage = Usage()
+    timings: Timings = Timings()
     thinking: str = ""
     text: str = ""
+    entry: Entry = field(default_factory=lambda: Entry(open=True))
     thinking_told: bool = False  # its end was
     task: asyncio.Task[None] | None = None
 
@@ -28,8 +54,58 @@ class ActiveReply:
         """Milliseconds."""
         return (now - self.asked_at) * 1000.0
 
-    def done(self, status: Status, reason: Reason | None, message: str | None, now: float) -> ResponseDone:
-        return ResponseDone(
+    def take(self, told: Told, now: float) -> Iterator[Event]:
+        """One step of the speaker. Raises BadFunctionCall, behind the events of what was good."""
+        self.usage = replace(
+            self.usage, cached=told.cached_tokens, reasoning=told.reasoning_tokens, reply=told.reply_tokens
+        )
+        for part in told.parts:
+            match part:
+                case Thinking(text):
+                    if not self.thinking:
+                        self.timings = replace(self.timings, first_thinking=self.since(now))
+                    self.thinking += text
+                    yield ThinkingDelta(self.response_id, self.item_id, text)
+                case Reply(text):
+                    yield from self._begin(now)
+                    if not self.text:
+                        message = Message(self.item_id, "assistant")
+                        before = self.conversation.extend(self.entry, message)
+                        yield ReplyStarted(self.response_id, self.item_id, before)
+                    self.text += text
+                    yield ReplyDelta(self.response_id, self.item_id, text)
+                case Call(text):
+                    yield from self._begin(now)
+                    yield self._called(text)
+
+    def _begin(self, now: float) -> Iterator[Event]:
+        """The thoughts are over."""
+        if not self.entry.items:
+            self.timings = replace(self.timings, first_reply=self.since(now))
+        yield from self._thinking_done()
+
+    def _thinking_done(self) -> Iterator[Event]:
+        if self.thinking and not self.thinking_told:
+            self.thinking_told = True
+            yield ThinkingDone(self.response_id, self.item_id, self.thinking)
+
+    def _called(self, text: str) -> Event:
+        try:
+            name, arguments = read_call(text)
+        except BadCall as error:
+            raise BadFunctionCall(str(error)) from error
+        if name not in self.offered:
+            raise BadFunctionCall(f"the model called {name!r}, which was not offered")
+        item_id = self.new_id("item") if self.entry.items else self.item_id
+        call = FunctionCall(item_id, self.new_id("call"), name, arguments)
+        return CallMade(self.response_id, call, self.conversation.extend(self.entry, call))
+
+    def end(self, status: Status, reason: str | None, message: str | None, now: float) -> Iterator[Event]:
+        """Whatever became of it. What was told of it stays in the conversation."""
+        yield from self._thinking_done()
+        self.entry.open = False
+        self.conversation.heard(self.item_id, self.text)
+        yield ResponseDone(
             self.response_id,
             self.item_id,
             status,

@@ -1,6 +1,6 @@
 """The shell of one live conversation: runs the pure cores for every packet, and owns the tasks.
 
-    packet -> microphone (resample, voice, endpointing) -> turn table -> ear, listener, speaker
+    packet -> microphone (resample, voice, endpointing) -> turn table -> memory (ear, listener), speaker
 
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
 request, for a reply, for a transcript and for the watchdog, all in one TaskGroup. What happens is told
@@ -17,16 +17,9 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from model.prompt import TRANSCRIBE
-from model.reasoning import Thinking
 from model.windows import Windows
-from streaming import turn
+from streaming import asked, turn
 from streaming.context import Context
-from streaming.conversation import Conversation, Entry
-from streaming.ear import Ear
 from streaming.endpointing import Started, Stopped
 from streaming.engine import Engine
 from streaming.events import (
@@ -37,38 +30,33 @@ from streaming.events import (
     EngineUnavailable,
     Event,
     Forgotten,
+    FunctionCall,
+    FunctionOutput,
     Item,
     ItemAdded,
     NoActiveResponse,
-    Reason,
-    ReplyDelta,
     ResponseActive,
     ResponseRequest,
     ResponseStarted,
-    Role,
     SessionError,
     SessionSettings,
     SpeechStarted,
     SpeechStopped,
     Status,
-    ThinkingDelta,
-    ThinkingDone,
     Timings,
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
     Usage,
 )
-from streaming.listener import Listener
+from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.recall import recall, typed
+from streaming.recall import opening
 from streaming.reply import ActiveReply
-from streaming.speaker import Told, speak
+from streaming.speaker import Manner, Told, speak, transcribe
 from streaming.turn import Do, Happened, State
 from streaming.vad import SpeechDetector
 
-REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
-HEADROOM = 64  # tokens for the rest of a turn that has filled the context, and the template around it
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
 
@@ -94,20 +82,19 @@ class Session:
         self._engine = engine
         self._emit = emit
         self._settings = settings
-        self._appended = appended
-        self._windows = windows or Windows()
         self._clock = clock
         self._microphone = Microphone(detector, settings.turn_detection)
-        self._conversation = Conversation()
         self._state = State.IDLE
-        self._ear: Ear | None = None
         self._turn_id = ""
-        self._turn_start = 0  # in the listener's context
-        self._stale = False  # the listener lacks a reply that ended while the user spoke
         self._reply: ActiveReply | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._listening: asyncio.Task[None] | None = None
-        self._listener = self._new_listener()
+        self._memory = Memory(
+            engine,
+            opening(settings, engine.prompt),
+            windows=windows or Windows(),
+            spawn=self._spawn,
+            appended=appended,
+        )
 
     # --- life ---
 
@@ -116,7 +103,7 @@ class Session:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                self._listening = self._spawn(self._listener.run())
+                self._memory.start()
                 self._spawn(self._watch())
         except* EngineUnavailable as group:
             if self._reply:
@@ -143,54 +130,63 @@ class Session:
 
         And let the listener catch up where neither a reply nor speech makes it.
         """
-        if self._reply is None and self._ear is None:
-            self._listener.flush()
+        if self._reply is None and not self._memory.hearing:
+            self._memory.catch_up()
         last = self._microphone.last_arrival
-        hearing = self._ear is not None and self._microphone.detecting
+        hearing = self._memory.hearing and self._microphone.detecting
         if hearing and last is not None and now - last > STALL_SECONDS:
             self._turn_over(self._microphone.clock)
 
     def configure(self, settings: SessionSettings) -> None:
-        """Change the settings from here on. A turn that is being spoken goes on under them."""
+        """Change the settings from here on. A turn that is being spoken goes on under them.
+
+        Raises BadChoice and TooLong; nothing has changed then.
+        """
+        asked.check(settings)
+        begins = opening(settings, self._engine.prompt)
+        self._memory.check(begins)
         before, self._settings = self._settings, settings
-        if before.turn_detection is None and settings.turn_detection and self._ear is not None:
+        if before.turn_detection is None and settings.turn_detection and self._memory.hearing:
             self._happened(Happened.DISCARDED)  # nobody will commit it, and no detector saw it begin
         self._microphone.configure(settings.turn_detection)
-        if settings.instructions != before.instructions and self._ear is None:
-            self._reopen()
+        self._memory.begin_with(begins)
 
     # --- what a client says ---
 
     def append_audio(self, pcm: bytes) -> None:
         """PCM16 little endian, mono, 24 kHz, any amount. Raises BadAudio."""
         for block, event in self._microphone.push(pcm, self._clock()):
-            if self._ear is None and not self._microphone.detecting:
+            if not self._memory.hearing and not self._microphone.detecting:
                 self._turn_id = _id("item")
                 self._happened(Happened.SPEECH)
-            self._hear(block)
+            if not self._memory.hear(block):
+                self._full()
             if isinstance(event, Started):
                 self._speech_started(event.at)
-            elif isinstance(event, Stopped) and self._ear is not None:
+            elif isinstance(event, Stopped) and self._memory.hearing:
                 self._turn_over(event.last_voiced)
 
     def commit(self) -> None:
         """End the user's turn by hand; asks for no reply. Raises EmptyBuffer."""
-        if self._ear is None:
+        if not self._memory.hearing:
             raise EmptyBuffer("the input audio buffer is empty: append audio before committing it")
         self._microphone.reset()
         self._happened(Happened.SILENCE)
 
     def clear(self) -> None:
         """Throw away the audio of a turn that has not ended."""
-        if self._ear is not None:
+        if self._memory.hearing:
             self._microphone.reset()
             self._happened(Happened.DISCARDED)
         self._emit(Cleared())
 
     def create_response(self, request: ResponseRequest) -> None:
-        """Ask for a reply to what was said so far. Raises ResponseActive."""
+        """Ask for a reply to what was said so far. Raises ResponseActive, BadChoice and TooLong."""
         if self._reply is not None:
             raise ResponseActive(f"a reply is being made already ({self._reply.response_id})")
+        settings = asked.merged(self._settings, request)
+        asked.check(settings)
+        self._memory.check(opening(settings, self._engine.prompt))
         self._happened(Happened.REPLY_ASKED, request)
 
     def cancel_response(self, response_id: str | None = None) -> None:
@@ -199,19 +195,21 @@ class Session:
             raise NoActiveResponse("Cancellation failed: no active response found")
         self._happened(Happened.REPLY_CANCELLED)
 
-    def add_text(
-        self, item_id: str | None, role: Role, text: str, previous_item_id: str | None = None
-    ) -> None:
-        """Add a typed turn at the end of the conversation; "root" is before all turns. Raises BadItem."""
-        if previous_item_id not in (None, self._conversation.last_id or "root"):
-            raise BadItem(f"items can be added at the end only, after {self._conversation.last_id}")
-        if self._ear is not None:
-            raise BadItem("the user is speaking: add the item once the turn has ended")
-        item = Item(item_id or _id("item"), role, text=text)
-        context = typed(item, self._engine.prompt)
-        before = self._conversation.add(Entry(item, tokens=len(context)))
-        self._listener.append(context)
-        self._emit(ItemAdded(item, before))
+    def add_item(self, item: Item, previous_item_id: str | None = None) -> None:
+        """Add an item at the end of the conversation; "root" is before all items.
+
+        Ids that are empty are given; what a tool gave back is named after its call. Raises BadItem,
+        UnknownCall and TooLong.
+        """
+        conversation = self._memory.conversation
+        if previous_item_id not in (None, conversation.last_id or "root"):
+            raise BadItem(f"items can be added at the end only, after {conversation.last_id}")
+        item = replace(item, id=item.id or _id("item"))
+        if isinstance(item, FunctionCall):
+            item = replace(item, call_id=item.call_id or _id("call"))
+        elif isinstance(item, FunctionOutput):
+            item = replace(item, name=conversation.name_of(item.call_id))
+        self._emit(ItemAdded(item, self._memory.add(item)))
 
     # --- the turn ---
 
@@ -222,12 +220,11 @@ class Session:
         for action in actions:
             match action:
                 case Do.OPEN_TURN:
-                    self._open_turn()
+                    self._memory.open_turn(self._turn_id)
                 case Do.CLOSE_TURN:
                     self._close_turn()
                 case Do.DROP_TURN:
-                    self._ear = None
-                    self._reopen()
+                    self._memory.drop_turn()
                 case Do.ABORT_REPLY:
                     interrupted = event is not Happened.REPLY_CANCELLED
                     self._finish_reply("cancelled", "turn_detected" if interrupted else "client_cancelled")
@@ -240,7 +237,8 @@ class Session:
         detection = self._settings.turn_detection
         interrupts = detection is not None and detection.interrupt_response
         self._happened(Happened.INTERRUPTION if interrupts else Happened.SPEECH)
-        self._hear(self._microphone.since(at))
+        if not self._memory.hear(self._microphone.since(at)):
+            self._full()
 
     def _turn_over(self, last_voiced: int) -> None:
         """The detector says that the user's turn has ended, or something else has to end it."""
@@ -251,23 +249,6 @@ class Session:
         since = self._microphone.arrived(last_voiced, self._clock())
         self._happened(Happened.QUESTION if answered else Happened.SILENCE, since=since)
 
-    def _open_turn(self) -> None:
-        if len(self._listener.context) > self._engine.max_tokens // 2:
-            self._conversation.make_room(self._engine.max_tokens // 4)
-            self._reopen()
-        self._turn_start = len(self._listener.context)
-        self._listener.append(Context.of(self._engine.prompt.human_open()), later=True)
-        self._ear = Ear(self._turn_id, self._engine.prompt, self._engine.n_mels, self._windows)
-
-    def _hear(self, samples: NDArray[np.float32]) -> None:
-        if self._ear is None:
-            return
-        settled = self._ear.hear(samples)
-        if settled:
-            self._listener.append(settled)
-        if len(self._listener.context) > self._engine.max_tokens - self._reply_tokens() - HEADROOM:
-            self._full()
-
     def _full(self) -> None:
         """The turn has filled the context: end it here, as if the user had stopped."""
         if self._microphone.detecting:
@@ -276,151 +257,87 @@ class Session:
             self._happened(Happened.SILENCE)
 
     def _close_turn(self) -> None:
-        assert self._ear is not None
-        heard, self._ear = self._ear, None
-        end = heard.end() + Context.of(self._engine.prompt.human_close())
-        self._listener.append(end, later=True)  # a reply's fork takes it along, and nobody waits for the rest
-        item = Item(self._turn_id, "user", spoken=True)
-        tokens = len(self._listener.context) - self._turn_start
-        before = self._conversation.add(Entry(item, heard.samples, tokens))
-        if self._stale:
-            self._reopen()
+        item, before, seconds = self._memory.close_turn()
         self._emit(Committed(item.id, before))
         self._emit(ItemAdded(item, before))
         if self._settings.transcribe:
-            self._spawn(self._transcribe(item.id, heard.seconds, self._listener.context))
+            context = self._memory.question(self._settings.encoding)
+            self._spawn(self._transcribe(item.id, seconds, context))
 
     # --- replies ---
 
-    def _reply_tokens(self) -> int:
-        share = self._engine.max_tokens // REPLY_SHARE
-        return min(self._settings.max_output_tokens or share, share)
-
     def _start_reply(self, request: ResponseRequest, since: float | None) -> None:
         now = self._clock()
-        reply = ActiveReply(
-            _id("resp"), _id("item"), now if since is None else since, request.metadata, Usage()
+        settings = asked.merged(self._settings, request)
+        context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
+        audio = context.audio_tokens
+        self._reply = reply = ActiveReply(
+            _id("resp"),
+            _id("item"),
+            now if since is None else since,
+            self._memory.conversation,
+            _id,
+            offered={tool.name for tool in settings.offered},
+            metadata=request.metadata,
+            usage=Usage(audio, len(context) - audio),
         )
         if since is not None:
             reply.timings = Timings(turn_ended=reply.since(now))
-        context = self._listener.context
-        if self._ear is not None:  # what is being said is not part of the question
-            context = context[: self._turn_start]
-        if request.instructions is not None and request.instructions != self._settings.instructions:
-            context = self._recalled(request.instructions)
-        thinking = self._settings.thinking if request.thinking is None else request.thinking
-        limit = min(request.max_output_tokens or self._reply_tokens(), self._reply_tokens())
-        self._reply = reply
-        self._emit(
-            ResponseStarted(reply.response_id, reply.item_id, self._conversation.last_id, request.metadata)
-        )
-        reply.task = self._spawn(self._speak(reply, context, thinking, limit))
+        self._emit(ResponseStarted(reply.response_id, request.metadata))
+        manner = asked.manner(settings, request, self._memory.reply_tokens)
+        reply.task = self._spawn(self._speak(reply, context, manner))
 
-    async def _speak(self, reply: ActiveReply, context: Context, thinking: bool, limit: int) -> None:
-        audio = context.audio_tokens
+    async def _speak(self, reply: ActiveReply, context: Context, manner: Manner) -> None:
         status: Status = "completed"
-        reason: Reason | None = None
-        message: str | None = None
+        reason = message = None
         try:
-            async with aclosing(self._speaking(context, thinking, limit)) as steps:
+            async with aclosing(self._speaking(context, manner)) as steps:
                 async for told in steps:
-                    reply.usage = Usage(
-                        audio,
-                        len(context) - audio,
-                        told.cached_tokens,
-                        told.reasoning_tokens,
-                        told.reply_tokens,
-                    )
-                    self._tell(reply, told)
+                    for event in reply.take(told, self._clock()):
+                        self._emit(event)
                     if told.finish == "length":
                         status, reason = "incomplete", "max_output_tokens"
         except SessionError as error:
-            status, message = "failed", str(error)
+            status, reason, message = "failed", error.code, str(error)
         if self._reply is reply:
             self._finish_reply(status, reason, message)
             self._happened(Happened.REPLY_ENDED)
 
-    async def _speaking(self, context: Context, thinking: bool, limit: int) -> AsyncGenerator[Told, None]:
+    async def _speaking(self, context: Context, manner: Manner) -> AsyncGenerator[Told, None]:
         """Speak; when the engine has forgotten what the listener told it, tell it again and speak then."""
-        try:
-            async with aclosing(speak(self._engine, context, thinking, limit)) as steps:
-                async for told in steps:
-                    yield told
-        except Forgotten:
-            self._reopen()
-            async with aclosing(speak(self._engine, self._listener.context, thinking, limit)) as steps:
-                async for told in steps:
-                    yield told
+        begun = False
+        for last in (False, True):
+            try:
+                async with aclosing(speak(self._engine, context, manner)) as steps:
+                    async for told in steps:
+                        begun = True
+                        yield told
+                return
+            except Forgotten:
+                if last or begun:
+                    raise
+                context = self._memory.forgotten()
 
-    def _tell(self, reply: ActiveReply, told: Told) -> None:
-        for part in told.parts:
-            since = reply.since(self._clock())
-            if isinstance(part, Thinking):
-                if not reply.thinking:
-                    reply.timings = replace(reply.timings, first_thinking=since)
-                reply.thinking += part.text
-                self._emit(ThinkingDelta(reply.response_id, reply.item_id, part.text))
-            else:
-                self._thinking_done(reply)
-                if not reply.text:
-                    reply.timings = replace(reply.timings, first_reply=since)
-                reply.text += part.text
-                self._emit(ReplyDelta(reply.response_id, reply.item_id, part.text))
-
-    def _thinking_done(self, reply: ActiveReply) -> None:
-        if reply.thinking and not reply.thinking_told:
-            reply.thinking_told = True
-            self._emit(ThinkingDone(reply.response_id, reply.item_id, reply.thinking))
-
-    def _finish_reply(self, status: Status, reason: Reason | None, message: str | None = None) -> None:
+    def _finish_reply(self, status: Status, reason: str | None, message: str | None = None) -> None:
         """Tell the end of the active reply, keep what was heard of it, abort the rest."""
         assert self._reply is not None
         reply, self._reply = self._reply, None
-        self._thinking_done(reply)
-        if reply.text:
-            item = Item(reply.item_id, "assistant", text=reply.text)
-            context = typed(item, self._engine.prompt)
-            self._conversation.add(Entry(item, tokens=len(context)))
-            if self._ear is None:
-                self._listener.append(context)
-            else:  # the user speaks already, and nothing can be put before what the engine has heard
-                self._stale = True
-        self._emit(reply.done(status, reason, message, self._clock()))
+        for event in reply.end(status, reason, message, self._clock()):
+            self._emit(event)
+        self._memory.replied(reply.entry)
         if reply.task is not None and status in ("cancelled", "failed"):
             reply.task.cancel()
 
     async def _transcribe(self, item_id: str, seconds: float, context: Context) -> None:
-        """Have the model write down a turn: the same context, with a typed request behind the audio."""
-        prompt = self._engine.prompt
-        closed = len(prompt.human_close())
-        asked = context[: len(context) - closed] + Context.of(prompt.human_close(TRANSCRIBE))
+        """Have the model write down a turn, and tell it as it comes."""
         text = ""
         try:
-            async with aclosing(speak(self._engine, asked, False, self._reply_tokens())) as steps:
-                async for told in steps:
-                    for part in told.parts:
-                        text += part.text
-                        self._emit(TranscriptDelta(item_id, part.text))
+            async with aclosing(transcribe(self._engine, context, self._memory.reply_tokens)) as deltas:
+                async for delta in deltas:
+                    text += delta
+                    self._emit(TranscriptDelta(item_id, delta))
         except SessionError as error:
             self._emit(TranscriptFailed(item_id, str(error)))
             return
-        self._conversation.heard(item_id, text)
+        self._memory.conversation.heard(item_id, text)
         self._emit(TranscriptDone(item_id, text, seconds))
-
-    # --- what the engine has read ---
-
-    def _recalled(self, instructions: str) -> Context:
-        return recall(self._conversation, instructions, self._engine.prompt, self._engine.n_mels)
-
-    def _new_listener(self) -> Listener:
-        listener = Listener(self._engine, self._appended)
-        listener.append(self._recalled(self._settings.instructions))
-        return listener
-
-    def _reopen(self) -> None:
-        """Start the engine's session anew from the conversation."""
-        self._listener = self._new_listener()
-        self._stale = False
-        if self._listening is not None:
-            self._listening.cancel()
-            self._listening = self._spawn(self._listener.run())

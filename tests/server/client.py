@@ -36,7 +36,7 @@ def append(audio: bytes) -> Wire:
 
 @asynccontextmanager
 async def serving(engine: ScriptedEngine, **options: Any) -> AsyncIterator[str]:
-    """The whole server but for its engine; gives ws://HOST:PORT."""
+    """The whole server but for its engine; gives ws://HOST:PORT. `options`: those of `create_app`."""
 
     def session(
         emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model.windows import Windows
 from server.config import Config, ConfigError, load
 
 
@@ -16,13 +17,13 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_the_defaults() -> None:
-    assert load({}, {}) == Config("nano", "127.0.0.1", 8000, None, None, ())
+    assert load({}, {}) == Config("nano", "127.0.0.1", 8000, None, None, "incremental", 320, 4.0, ())
 
 
 def test_flags_over_environment_over_file(tmp_path: Path) -> None:
     file = write(tmp_path, 'model = "a"\nport = 1\nhost = "::1"\nvllm_args = ["--x", "1"]')
     env = {"SOUNDMIND_MODEL": "b", "SOUNDMIND_PORT": "2", "HOME": "/", "SOUNDMIND_VLLM_ARGS": "--y '2 3'"}
-    assert load({"model": "c", "port": None}, env, file) == Config("c", "::1", 2, None, None, ("--y", "2 3"))
+    assert load({"model": "c", "port": None}, env, file) == Config("c", "::1", 2, vllm_args=("--y", "2 3"))
     assert load({}, {"SOUNDMIND_CONFIG": str(file)}).vllm_args == ("--x", "1")
 
 
@@ -33,6 +34,11 @@ def test_flags_over_environment_over_file(tmp_path: Path) -> None:
         ("port = '8000'", "port: expected a whole number, got '8000'"),
         ("port = true", "port: expected a whole number"),
         ("port = 70000", "port: expected 0 to 65535, got 70000"),
+        ("encoding = 'both'", "encoding: expected incremental or refined, got 'both'"),
+        ("look_ahead_ms = 100", "the look-ahead to be a multiple of 80 ms from 0 to 24960, got 100"),
+        ("look_ahead_ms = 80.5", "look_ahead_ms: expected a whole number"),
+        ("left_context_s = 4.1", "the left context to be a multiple of 80 ms from 0 to 24960, got 4100"),
+        ("left_context_s = 'all'", "left_context_s: expected a number, got 'all'"),
         ("model = 3", "model: expected text, got 3"),
         ("model = ''", "model: expected some text"),
         ("vllm_args = '--x'", "vllm_args: expected a list of strings"),
@@ -44,6 +50,15 @@ def test_a_file_that_makes_no_sense(text: str, told: str, tmp_path: Path) -> Non
         load({}, {}, write(tmp_path, text))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_windows_come_from_everywhere(tmp_path: Path) -> None:
+    file = write(tmp_path, "left_context_s = 8\nlook_ahead_ms = 80")
+    env = {"SOUNDMIND_LEFT_CONTEXT_S": "1.6", "SOUNDMIND_ENCODING": "refined"}
+    config = load({"look_ahead_ms": 400}, env, file)
+    assert config.windows == Windows(look_ahead=5, left=20, tail_left=20)
+    assert config.encoding == "refined"
+    assert load({}, {}).windows == Windows()
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from model.tools import Tool
 from server import protocol as p
-from streaming.events import ResponseRequest
+from streaming.events import FunctionCall, FunctionOutput, Message, Named, ResponseRequest
 
 
 def parse(event: dict[str, Any]) -> p.Command:
@@ -41,7 +42,7 @@ def test_items() -> None:
     content = [{"type": "input_text", "text": "one "}, {"type": "input_text", "text": "two"}]
     item = {"id": "a", "type": "message", "role": "user", "content": content, "status": "completed"}
     create = {"type": "conversation.item.create", "item": item, "previous_item_id": "root"}
-    assert parse(create) == p.AddText("a", "user", "one two", "root")
+    assert parse(create) == p.AddItem(Message("a", "user", text="one two"), "root")
     assert parse({"type": "conversation.item.retrieve", "item_id": "a"}) == p.RetrieveItem("a")
     cut = {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 5}
     assert parse(cut) == p.TruncateItem("a", 0)
@@ -59,7 +60,7 @@ def test_responses() -> None:
         "conversation": "auto",
     }
     assert parse({"type": "response.create", "response": wanted}) == p.CreateResponse(
-        ResponseRequest("short", False, 7, {"a": "b"})
+        ResponseRequest("short", "minimal", None, 7, (), metadata={"a": "b"})
     )
     nulls = {"instructions": None, "max_output_tokens": None, "tools": None, "reasoning": None}
     assert parse({"type": "response.create", "response": nulls}) == p.CreateResponse(ResponseRequest())
@@ -67,12 +68,46 @@ def test_responses() -> None:
     assert parse({"type": "response.cancel", "response_id": "r"}) == p.CancelResponse("r")
 
 
+WEATHER = {"type": "function", "name": "weather", "description": "d", "parameters": {"type": "object"}}
+
+
+def test_responses_with_tools_and_a_budget() -> None:
+    wanted = {
+        "tools": [WEATHER, {"name": "time"}],
+        "tool_choice": {"type": "function", "name": "time"},
+        "reasoning": {"max_tokens": 64},
+    }
+    tools = (Tool("weather", "d", {"type": "object"}), Tool("time"))
+    assert parse({"type": "response.create", "response": wanted}) == p.CreateResponse(
+        ResponseRequest(max_reasoning_tokens=64, tools=tools, tool_choice=Named("time"))
+    )
+    for choice in ("none", "auto", "required"):
+        command = parse({"type": "response.create", "response": {"tool_choice": choice}})
+        assert command == p.CreateResponse(ResponseRequest(tool_choice=choice))
+
+
+def test_calls_and_their_results() -> None:
+    call = {"type": "function_call", "name": "f", "arguments": "{}", "status": "completed"}
+    create = {"type": "conversation.item.create", "item": call}
+    assert parse(create) == p.AddItem(FunctionCall("", "", "f", "{}"), None)
+    output = {"type": "function_call_output", "call_id": "c", "output": "1", "id": "o"}
+    create = {"type": "conversation.item.create", "item": output}
+    assert parse(create) == p.AddItem(FunctionOutput("o", "c", "", "1"), None)
+
+
 @pytest.mark.parametrize(
-    ("effort", "thinking"),
-    [("none", False), ("minimal", False), ("low", True), ("medium", True), ("high", True), ("xhigh", True)],
+    ("item", "code", "param"),
+    [
+        ({"type": "function_call_output", "output": "1"}, "missing_required_parameter", "item.call_id"),
+        ({"type": "function_call", "name": "f", "arguments": "[]"}, "invalid_value", "item.arguments"),
+        ({"type": "function_call", "name": "f\nf", "arguments": "{}"}, "invalid_value", "item.name"),
+        ({"type": "mcp_call", "name": "f"}, "invalid_value", "item"),
+        ({"name": "f"}, "invalid_value", "item"),
+    ],
 )
-def test_effort(effort: str, thinking: bool) -> None:
-    assert p.thinks(effort) is thinking
+def test_items_that_make_no_sense(item: dict[str, Any], code: str, param: str) -> None:
+    error = refused({"type": "conversation.item.create", "item": item})
+    assert (error.code, error.param) == (code, param)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +145,16 @@ def test_effort(effort: str, thinking: bool) -> None:
             "invalid_value",
             "session.audio.input.turn_detection",
         ),
-        ({"tools": [{"type": "function", "name": "f"}]}, "unsupported", "session.tools"),
-        ({"tool_choice": "required"}, "unsupported", "session.tool_choice"),
+        ({"tools": [{"type": "mcp", "server_label": "s"}]}, "unsupported", "session.tools.0"),
+        ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools.0.name"),
+        ({"tools": [{"name": "a b"}]}, "invalid_value", "session.tools.0.name"),
+        ({"tools": [{"name": "f"}, {"name": "f"}]}, "invalid_value", "session.tools"),
+        ({"tools": [{"name": "f", "strict": True}]}, "unknown_parameter", "session.tools.0.strict"),
+        ({"tool_choice": {"type": "mcp", "server_label": "s"}}, "unsupported", "session.tool_choice"),
+        ({"tool_choice": {"type": "function"}}, "missing_required_parameter", "session.tool_choice.name"),
+        ({"tool_choice": "always"}, "invalid_value", "session.tool_choice"),
+        ({"reasoning": {"max_tokens": 0}}, "invalid_value", "session.reasoning.max_tokens"),
+        ({"soundmind": {"encoding": "raw"}}, "invalid_value", "session.soundmind.encoding"),
         ({"prompt": {"id": "p"}}, "unsupported", "session.prompt"),
         ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
         ({"output_modalities": ["text", "audio"]}, "invalid_value", "session.output_modalities"),
@@ -189,14 +232,6 @@ def test_what_stock_clients_send_by_default_is_taken() -> None:
 )
 def test_items_that_are_not_there_yet(content: list[dict[str, str]]) -> None:
     item = {"type": "message", "role": "user", "content": content}
-    assert refused({"type": "conversation.item.create", "item": item}).code in (
-        "unsupported",
-        "unknown_parameter",
-    )
-
-
-def test_other_items_are_refused() -> None:
-    item = {"type": "function_call_output", "call_id": "c", "output": "1"}
     assert refused({"type": "conversation.item.create", "item": item}).code in (
         "unsupported",
         "unknown_parameter",

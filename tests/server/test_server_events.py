@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -13,7 +14,9 @@ from streaming import events as ev
 from tests.wire import OWN, validate
 
 RESPONSE, ITEM = "resp_1", "item_2"
-STARTED = ev.ResponseStarted(RESPONSE, ITEM, "item_1", {"client_event_id": "7"})
+STARTED = ev.ResponseStarted(RESPONSE, {"client_event_id": "7"})
+SAID = (ev.ReplyStarted(RESPONSE, ITEM, "item_1"), ev.ReplyDelta(RESPONSE, ITEM, "two"))
+CALL = ev.FunctionCall("item_3", "call_1", "weather", '{"city": "Oslo"}')
 USAGE = ev.Usage(audio=25, text=10, cached=32, reasoning=8, reply=4)
 TIMINGS = ev.Timings(512.5, 540.0, 700.25, 900.0)
 
@@ -36,13 +39,13 @@ def test_a_turn_and_its_reply() -> None:
         ev.SpeechStarted("item_1", 120),
         ev.SpeechStopped("item_1", 1800),
         ev.Committed("item_1", None),
-        ev.ItemAdded(ev.Item("item_1", "user", spoken=True), None),
+        ev.ItemAdded(ev.Message("item_1", "user", spoken=True), None),
         STARTED,
         ev.TranscriptDelta("item_1", "one and "),
         ev.TranscriptDone("item_1", "one and one", 1.68),
         ev.ThinkingDelta(RESPONSE, ITEM, "1+1"),
         ev.ThinkingDone(RESPONSE, ITEM, "1+1"),
-        ev.ReplyDelta(RESPONSE, ITEM, "two"),
+        *SAID,
         done(metadata={"client_event_id": "7"}),
     )
     assert kinds(events) == [
@@ -52,13 +55,13 @@ def test_a_turn_and_its_reply() -> None:
         "conversation.item.added",
         "conversation.item.done",
         "response.created",
-        "response.output_item.added",
-        "conversation.item.added",
-        "response.content_part.added",
         "conversation.item.input_audio_transcription.delta",
         "conversation.item.input_audio_transcription.completed",
         "response.reasoning_text.delta",
         "response.reasoning_text.done",
+        "response.output_item.added",
+        "conversation.item.added",
+        "response.content_part.added",
         "response.output_text.delta",
         "response.output_text.done",
         "response.content_part.done",
@@ -100,10 +103,63 @@ def test_a_turn_and_its_reply() -> None:
     ],
 )
 def test_how_a_reply_ends(event: ev.ResponseDone, details: dict[str, Any] | None) -> None:
-    response = told(STARTED, event)[-1]["response"]
+    response = told(STARTED, *SAID, event)[-1]["response"]
     assert response["status"] == event.status
     assert response["status_details"] == details
     assert response["output"][0]["status"] == ("completed" if event.status == "completed" else "incomplete")
+
+
+def test_a_call_behind_words() -> None:
+    other = replace(CALL, id="item_4", call_id="call_2")
+    events = told(
+        STARTED,
+        *SAID,
+        ev.CallMade(RESPONSE, CALL, ITEM),
+        ev.CallMade(RESPONSE, other, "item_3"),
+        done(),
+    )
+    made = [
+        "response.output_item.added",
+        "conversation.item.added",
+        "response.function_call_arguments.delta",
+        "response.function_call_arguments.done",
+        "conversation.item.done",
+        "response.output_item.done",
+    ]
+    assert kinds(events)[5:] == [
+        "response.output_text.done",
+        "response.content_part.done",
+        "conversation.item.done",
+        "response.output_item.done",
+        *made,
+        *made,
+        "soundmind.timings",
+        "response.done",
+    ]
+    added = [e for e in events if e["type"] == "response.output_item.added"]
+    assert [e["output_index"] for e in added] == [0, 1, 2]
+    assert added[1]["item"] == {
+        "id": "item_3",
+        "object": "realtime.item",
+        "status": "in_progress",
+        "type": "function_call",
+        "call_id": "call_1",
+        "name": "weather",
+        "arguments": "",
+    }
+    output = events[-1]["response"]["output"]
+    assert [item["type"] for item in output] == ["message", "function_call", "function_call"]
+    assert output[2]["call_id"] == "call_2" and output[1]["arguments"] == '{"city": "Oslo"}'
+
+
+def test_a_reply_that_only_calls_has_no_message() -> None:
+    events = told(STARTED, ev.CallMade(RESPONSE, CALL, "item_1"), done())
+    assert [item["type"] for item in events[-1]["response"]["output"]] == ["function_call"]
+    assert "response.content_part.added" not in kinds(events)
+
+
+def test_a_reply_of_nothing_has_no_items() -> None:
+    assert told(STARTED, done("cancelled", reason="turn_detected"))[-1]["response"]["output"] == []
 
 
 def test_a_chain_that_is_cut_short_is_closed() -> None:
@@ -121,17 +177,22 @@ def test_the_other_events() -> None:
     events = told(
         ev.Cleared(),
         ev.TranscriptFailed("item_1", "the engine is busy"),
-        ev.ItemAdded(ev.Item("a", "system", text="be brief"), None),
-        ev.ItemAdded(ev.Item("b", "user", text="hi"), "a"),
-        ev.ItemAdded(ev.Item("c", "assistant", text="hello"), "b"),
+        ev.ItemAdded(ev.Message("a", "system", text="be brief"), None),
+        ev.ItemAdded(ev.Message("b", "user", text="hi"), "a"),
+        ev.ItemAdded(ev.Message("c", "assistant", text="hello"), "b"),
+        ev.ItemAdded(CALL, "c"),
+        ev.ItemAdded(ev.FunctionOutput("e", "call_1", "weather", "rain"), "item_3"),
     )
-    content = [e["item"]["content"][0]["type"] for e in events if e["type"] == "conversation.item.added"]
+    items = [e["item"] for e in events if e["type"] == "conversation.item.added"]
+    content = [item["content"][0]["type"] for item in items[:3]]
     assert content == ["input_text", "input_text", "output_text"]
+    assert [item["type"] for item in items[3:]] == ["function_call", "function_call_output"]
+    assert items[4]["output"] == "rain" and "name" not in items[4]
 
 
 def test_items_are_kept_as_they_now_stand() -> None:
     narrator = Narrator("conv_1")
-    narrator.narrate(ev.ItemAdded(ev.Item("a", "user", spoken=True), None))
+    narrator.narrate(ev.ItemAdded(ev.Message("a", "user", spoken=True), None))
     narrator.narrate(ev.TranscriptDone("a", "hi", 1.0))
     narrator.narrate(ev.TranscriptDone("gone", "hi", 1.0))
     assert validate(narrator.retrieved("a"))["item"]["content"][0]["transcript"] == "hi"

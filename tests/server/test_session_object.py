@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from model.tools import Tool
 from server import client_events as ce
 from server.server_events import Narrator
 from server.session_object import SessionState
-from streaming.events import ServerVad, SessionSettings
+from streaming.events import Named, ServerVad, SessionSettings, thinks
 from tests.wire import validate
 
 START = SessionState("sess_1", "nano")
@@ -35,10 +36,12 @@ def test_the_default_listens_thinks_and_replies() -> None:
 def test_only_what_was_named_changes() -> None:
     state = updated(START, instructions="be brief", max_output_tokens=50, reasoning={"effort": "minimal"})
     state = updated(state, instructions=None, audio=hearing(transcription={"model": "m", "delay": "low"}))
-    assert state.settings == SessionSettings("be brief", ServerVad(), False, True, 50)
+    assert state.settings == SessionSettings(
+        "be brief", effort="minimal", transcribe=True, max_output_tokens=50
+    )
     assert state.wire()["audio"]["input"]["transcription"] == {"model": "m"}
     state = updated(state, audio=hearing(transcription=None), max_output_tokens="inf")
-    assert state.settings == SessionSettings("be brief", ServerVad(), False, False, None)
+    assert state.settings == SessionSettings("be brief", effort="minimal")
 
 
 def test_turn_detection_is_merged_and_null_turns_it_off() -> None:
@@ -60,5 +63,29 @@ def test_semantic_vad_is_served_as_server_vad(eagerness: str | None, silence: in
 
 def test_our_own_effort_is_echoed_in_the_apis_words() -> None:
     state = updated(START, reasoning={"effort": "none"})
-    assert not state.settings.thinking
+    assert not thinks(state.settings.effort)
     assert state.wire()["reasoning"] == {"effort": "minimal"}
+
+
+def test_tools_and_the_choice_among_them() -> None:
+    tool = {"type": "function", "name": "f", "description": "d", "parameters": {"type": "object"}}
+    state = updated(START, tools=[tool], tool_choice={"type": "function", "name": "f"})
+    assert state.settings.tools == (Tool("f", "d", {"type": "object"}),)
+    assert state.settings.tool_choice == Named("f")
+    assert state.wire()["tools"] == [tool]
+    assert state.wire()["tool_choice"] == {"type": "function", "name": "f"}
+    state = updated(state, tools=None, tool_choice="none")
+    assert state.settings.tools and not state.settings.offered
+    assert not updated(state, tools=[]).settings.tools
+
+
+def test_our_own_fields_are_echoed_to_those_who_have_set_them() -> None:
+    state = updated(SessionState("sess_1", "nano", encoding="refined"), reasoning={"effort": "low"})
+    assert "soundmind" not in state.wire() and state.wire()["reasoning"] == {"effort": "low"}
+    state = updated(state, reasoning={"max_tokens": 64}, soundmind={"encoding": "incremental"})
+    assert state.wire()["reasoning"] == {"effort": "low", "max_tokens": 64}
+    assert state.wire()["soundmind"] == {"encoding": "incremental"}
+    assert (state.settings.max_reasoning_tokens, state.settings.encoding) == (64, "incremental")
+    state = updated(state, reasoning={"max_tokens": "inf"})
+    assert state.wire()["reasoning"]["max_tokens"] == "inf"
+    assert state.settings.max_reasoning_tokens is None

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from server import websocket
 from server.protocol import MAX_EVENT
+from streaming.context import Context
+from streaming.engine import Sampling
 from tests.scripted import REPLY, ScriptedEngine
 from tests.server.client import Client, append, eventually, idle, pcm, serving, talking
+from tests.streaming.talk import text_of
 
 
 @pytest.fixture
@@ -42,11 +46,11 @@ async def test_a_spoken_turn_is_told_in_the_order_that_clients_need(url: str, en
         "conversation.item.added",
         "conversation.item.done",
         "response.created",
+        "response.reasoning_text.delta",
+        "response.reasoning_text.done",
         "response.output_item.added",
         "conversation.item.added",
         "response.content_part.added",
-        "response.reasoning_text.delta",
-        "response.reasoning_text.done",
         "response.output_text.delta",
         "response.output_text.done",
         "response.content_part.done",
@@ -130,6 +134,110 @@ async def test_typed_turns_and_metadata(url: str, engine: ScriptedEngine) -> Non
         assert added["previous_item_id"] == "mine"
         await client.until("response.done")
     assert "response.reasoning_text.delta" not in client.kinds()
+
+
+WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
+
+
+def weather(context: Context, sampling: Sampling) -> tuple[str, ...]:
+    """Calls the tool that it is offered, until it has been answered."""
+    asked = text_of(context)
+    if "function_output" in asked or "tool_json_schemas" not in asked:
+        return ("hm\n</think>\n", "It rains.")
+    return ("look\n</think>\n", "<tool_call>function\nweather\n", '{"city": "Oslo"}</tool_call>')
+
+
+@pytest.fixture
+async def calling() -> AsyncIterator[str]:
+    async with serving(ScriptedEngine(weather, max_tokens=4096)) as url:
+        yield url
+
+
+async def test_a_tool_is_called_and_its_result_answered(calling: str) -> None:
+    async with talking(calling) as client:
+        updated = await client.update(tools=[WEATHER], tool_choice="auto", reasoning={"effort": "low"})
+        assert updated["session"]["tools"] == [WEATHER]
+        await client.say()
+        await client.hush()
+        call = await client.until("response.function_call_arguments.done")
+        assert (call["name"], call["arguments"]) == ("weather", '{"city": "Oslo"}')
+        done = await client.until("response.done")
+        assert [item["type"] for item in done["response"]["output"]] == ["function_call"]
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "rain"}
+        await client.send({"type": "conversation.item.create", "item": output})
+        added = await client.until("conversation.item.added")
+        assert added["previous_item_id"] == call["item_id"]
+        await client.send({"type": "response.create"})
+        done = await client.until("response.done")
+        assert done["response"]["output"][0]["content"][0]["text"] == "It rains."
+        await client.send({"type": "conversation.item.retrieve", "item_id": call["item_id"]})
+        assert (await client.until("conversation.item.retrieved"))["item"]["name"] == "weather"
+
+
+async def test_tools_that_cannot_be_are_refused(calling: str) -> None:
+    async with talking(calling) as client:
+        output = {"type": "function_call_output", "call_id": "nobodys", "output": "rain"}
+        await client.send({"type": "conversation.item.create", "item": output, "event_id": "mine"})
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("invalid_tool_call_id", "mine")
+        session = {"type": "realtime", "instructions": "new", "tool_choice": "required"}
+        await client.send({"type": "session.update", "session": session})
+        assert (await client.until("error"))["error"]["code"] == "invalid_tool_choice"
+        await client.send(
+            {"type": "session.update", "session": {"type": "realtime", "tools": [WEATHER] * 99}}
+        )
+        assert (await client.until("error"))["error"]["code"] == "invalid_value"
+        many = [{"name": f"tool_{n}"} for n in range(99)]
+        await client.send({"type": "session.update", "session": {"type": "realtime", "tools": many}})
+        assert (await client.until("error"))["error"]["code"] == "context_length_exceeded"
+        session = (await client.update())["session"]
+        assert (session["tools"], session["tool_choice"], session["instructions"]) == ([], "auto", "")
+
+
+async def test_the_openai_package_calls_a_tool(calling: str) -> None:
+    client = AsyncOpenAI(base_url=calling.replace("ws", "http", 1) + "/v1", api_key="none")
+    async with client, client.realtime.connect(model="nano") as connection:
+        await connection.session.update(
+            session={"type": "realtime", "tools": [{"type": "function", "name": "weather"}]}
+        )
+        await connection.conversation.item.create(
+            item={
+                "type": "message",
+                "role": "user",
+                "content": [{"type": "input_text", "text": "how is the weather in oslo"}],
+            }
+        )
+        await connection.response.create()
+        said = ""
+        async for event in connection:
+            assert event.type != "error"
+            if event.type == "response.output_text.delta":
+                said += event.delta
+            elif event.type == "response.done":
+                calls = [item for item in event.response.output or [] if item.type == "function_call"]
+                if not calls:
+                    break
+                assert calls[0].arguments == '{"city": "Oslo"}' and calls[0].call_id
+                await connection.conversation.item.create(
+                    item={"type": "function_call_output", "call_id": calls[0].call_id, "output": "rain"}
+                )
+                await connection.response.create()
+    assert said == "It rains."
+
+
+async def test_the_servers_encoding_and_a_sessions_own() -> None:
+    engine = ScriptedEngine()
+    async with serving(engine, encoding="refined") as url, talking(url) as client:
+        for encoding in (None, "incremental"):
+            if encoding:
+                updated = await client.update(soundmind={"encoding": encoding})
+                assert updated["session"]["soundmind"] == {"encoding": "incremental"}
+            await client.say(1500)
+            await client.hush()
+            await client.until("response.done")
+    whole = [[":whole:" in part.key for part in request.audio] for request in engine.requests]
+    assert whole[0] == [True]
+    assert not any(whole[1])
 
 
 async def test_a_truncation_is_clamped_never_refused(url: str) -> None:

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from model.tools import Tool, call, schemas
+from streaming.context import Context
 from streaming.conversation import Conversation, Entry
-from streaming.events import Item
-from streaming.recall import recall
+from streaming.events import FunctionCall, FunctionOutput, Message, SessionSettings
+from streaming.recall import opening, recall
 from tests.scripted import prompt
 
 PROMPT = prompt()
@@ -16,14 +18,14 @@ def text_of(ids: tuple[int, ...]) -> str:
 
 def conversation() -> Conversation:
     made = Conversation()
-    made.add(Entry(Item("a", "user", spoken=True), np.zeros(16_000, np.int16)))
-    made.add(Entry(Item("b", "assistant", text="two")))
-    made.add(Entry(Item("c", "user", text="and three")))
+    made.add(Entry([Message("a", "user", spoken=True)], np.zeros(16_000, np.int16)))
+    made.add(Entry([Message("b", "assistant", text="two")]))
+    made.add(Entry([Message("c", "user", text="and three")]))
     return made
 
 
 def test_it_is_the_template_of_the_whole_conversation() -> None:
-    context = recall(conversation(), "Be brief.", PROMPT, 80)
+    context = recall(conversation(), opening(SessionSettings("Be brief."), PROMPT), PROMPT, 80)
     expected = PROMPT.system("Be brief.") + PROMPT.human_open() + PROMPT.audio(13) + PROMPT.human_close()
     expected += PROMPT.reply("two") + PROMPT.human_text("and three")
     assert list(context.ids) == expected
@@ -33,14 +35,45 @@ def test_it_is_the_template_of_the_whole_conversation() -> None:
 
 def test_each_turn_knows_what_it_takes_up() -> None:
     made = conversation()
-    context = recall(made, "", PROMPT, 80)
+    context = recall(made, Context(), PROMPT, 80)
     assert sum(e.tokens for e in made) == len(context)
 
 
 def test_what_was_let_go_is_gone() -> None:
     made = conversation()
-    recall(made, "", PROMPT, 80)
+    recall(made, Context(), PROMPT, 80)
     assert made.make_room(20)
-    context = recall(made, "", PROMPT, 80)
+    context = recall(made, Context(), PROMPT, 80)
     assert not context.audio
     assert "and three" in text_of(context.ids)
+
+
+def test_the_opening_says_what_the_session_is() -> None:
+    tool = Tool("f")
+    settings = SessionSettings("Be brief.", effort="low", tools=(tool,))
+    head = PROMPT.system("Be brief.", "Think briefly.")
+    assert list(opening(settings, PROMPT).ids) == head + PROMPT.tools(schemas([tool]))
+    untold = SessionSettings("Be brief.", effort="low", tools=(tool,), tool_choice="none")
+    assert list(opening(untold, PROMPT).ids) == head
+    assert not opening(SessionSettings(effort="minimal"), PROMPT)
+
+
+def test_a_reply_with_its_calls_is_one_turn_and_their_outputs_follow() -> None:
+    made = Conversation()
+    calls = [FunctionCall("b", "1", "f", "{}"), FunctionCall("c", "2", "g", '{"a": 1}')]
+    made.add(Entry([Message("a", "assistant", text="Wait. "), *calls]))
+    made.add(Entry([FunctionOutput("d", "2", "g", "two")]))
+    made.add(Entry([FunctionOutput("e", "1", "f", "one")]))
+    assert list(recall(made, Context(), PROMPT, 80).ids) == [
+        *PROMPT.reply("Wait. " + call("f", "{}") + call("g", '{"a": 1}')),
+        *PROMPT.function_output("g", "two"),
+        *PROMPT.function_output("f", "one"),
+    ]
+
+
+def test_a_reply_in_the_making_and_what_follows_it_are_left_out() -> None:
+    made = conversation()
+    made.extend(Entry(open=True), Message("d", "assistant", text="half"))
+    made.add(Entry([Message("e", "user", text="later")]))
+    text = text_of(recall(made, Context(), PROMPT, 80).ids)
+    assert "and three" in text and "half" not in text and "later" not in text

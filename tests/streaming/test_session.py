@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TypeVar
 
-import numpy as np
 import pytest
 
 from streaming.context import Context
@@ -19,12 +15,13 @@ from streaming.events import (
     Committed,
     EmptyBuffer,
     EngineUnavailable,
-    Event,
     Forgotten,
     ItemAdded,
+    Message,
     NoActiveResponse,
     Refused,
     ReplyDelta,
+    ReplyStarted,
     ResponseActive,
     ResponseDone,
     ResponseRequest,
@@ -39,58 +36,9 @@ from streaming.events import (
     TranscriptDone,
     TranscriptFailed,
 )
-from streaming.session import STALL_SECONDS, Session
-from tests.scripted import REPLY, Loudness, ScriptedEngine
-
-E = TypeVar("E")
-PACKET = 480  # samples at 24 kHz: 20 ms
-
-
-class Talk:
-    """A session under test: what it told, and somebody who speaks to it."""
-
-    def __init__(self, engine: ScriptedEngine, settings: SessionSettings) -> None:
-        self.engine = engine
-        self.events: list[Event] = []
-        self.now = 0.0
-        self.session = Session(engine, Loudness(), self.events.append, settings, clock=lambda: self.now)  # type: ignore[arg-type]
-
-    def of(self, kind: type[E]) -> list[E]:
-        return [e for e in self.events if isinstance(e, kind)]
-
-    async def send(self, ms: int, amplitude: float) -> None:
-        tone = amplitude * np.sin(np.arange(ms * 24) * 0.05)
-        pcm = (tone * 32767).astype("<i2").tobytes()
-        for at in range(0, len(pcm), 2 * PACKET):
-            self.session.append_audio(pcm[at : at + 2 * PACKET])
-            self.now += 0.02
-            await asyncio.sleep(0)
-
-    async def speak(self, ms: int = 900) -> None:
-        await self.send(ms, 0.5)
-
-    async def pause(self, ms: int = 800) -> None:
-        await self.send(ms, 0.0)
-
-    async def settle(self) -> None:
-        for _ in range(100):
-            await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def talk(
-    engine: ScriptedEngine | None = None, settings: SessionSettings | None = None
-) -> AsyncIterator[Talk]:
-    made = Talk(engine or ScriptedEngine(), settings or SessionSettings())
-    task = asyncio.create_task(made.session.run())
-    try:
-        await made.settle()
-        yield made
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    assert made.engine.running() == 0  # whatever happened, no request is left
-
+from streaming.session import STALL_SECONDS
+from tests.scripted import REPLY, ScriptedEngine
+from tests.streaming.talk import Talk, talk
 
 MANUAL = SessionSettings(turn_detection=None)
 
@@ -110,6 +58,7 @@ async def test_one_spoken_turn_from_start_to_end() -> None:
         ResponseStarted,
         *[ThinkingDelta] * 2,
         ThinkingDone,
+        ReplyStarted,
         *[ReplyDelta] * 2,
         ResponseDone,
     ]
@@ -300,12 +249,12 @@ async def test_clearing_throws_the_turn_away() -> None:
 
 async def test_typed_turns() -> None:
     async with talk() as t:
-        t.session.add_text("mine", "user", "one plus one", None)
+        t.session.add_item(Message("mine", "user", text="one plus one"))
         with pytest.raises(BadItem):
-            t.session.add_text("mine", "user", "again", None)
+            t.session.add_item(Message("mine", "user", text="again"))
         with pytest.raises(BadItem, match="at the end"):
-            t.session.add_text(None, "user", "elsewhere", "nobody")
-        t.session.create_response(ResponseRequest(thinking=False))
+            t.session.add_item(Message("", "user", text="elsewhere"), "nobody")
+        t.session.create_response(ResponseRequest(effort="minimal"))
         await t.settle()
     assert [e.item.id for e in t.of(ItemAdded)] == ["mine"]
     assert "one plus one" in bytes(i for i in t.engine.requests[0].ids if i < 256).decode()

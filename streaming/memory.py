@@ -1,0 +1,239 @@
+"""The conversation and the engine's reading of it, in step: what is said is noted here, once, for both.
+
+The listener can only be appended to. So a turn that is being spoken goes there as it is heard; a reply when
+it has ended, and what a client adds meanwhile behind it; and where something can no longer be put in its
+place, or has to make room, the listener is opened anew from the conversation. Knows no turn-taking, no
+replies in the making and no wire.
+
+A turn is encoded in chunks while it is spoken. `question` can have it encoded anew, whole, for the reply
+that answers it: the prefix before that turn still comes from the cache. The listener keeps the chunks, so
+that later replies see an older turn as it was first heard, until the listener is opened anew: then all
+turns are encoded whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.windows import Windows
+from streaming.context import Context
+from streaming.conversation import Conversation, Entry
+from streaming.ear import Ear
+from streaming.engine import Engine
+from streaming.events import BadItem, Encoding, Item, Message, TooLong
+from streaming.listener import Listener
+from streaming.recall import recall, spoken, typed
+
+REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
+HEADROOM = 64  # tokens for the rest of a turn that has filled the context, and the template around it
+
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+@dataclass
+class Heard:
+    """The newest spoken turn, at [start, stop) of the listener's context; `whole` once it was needed."""
+
+    entry: Entry
+    start: int
+    stop: int
+    whole: Context | None = None
+
+
+class Memory:
+    """`spawn` makes a task of the session's; `appended` is told of every append, for metrics."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        opening: Context,
+        *,
+        windows: Windows,
+        spawn: Spawn,
+        appended: Callable[[], None],
+    ) -> None:
+        """`opening` is what stands before the conversation. Raises TooLong."""
+        self._engine = engine
+        self._windows = windows
+        self._spawn = spawn
+        self._appended = appended
+        self._listening: asyncio.Task[None] | None = None
+        self._ear: Ear | None = None
+        self._turn_id = ""
+        self._start = 0  # of the turn that is being spoken, in the listener's context
+        self._newest: Heard | None = None
+        self._stale = False  # the listener lacks something that cannot be put behind the open turn
+        self._waiting: list[Context] = []  # to go behind the reply that is being made
+        self.conversation = Conversation()
+        self.check(opening)
+        self._opening = opening
+        self._listener = self._new_listener()
+
+    def start(self) -> None:
+        """Let the engine read."""
+        self._listening = self._spawn(self._listener.run())
+
+    def catch_up(self) -> None:
+        """Let the engine have all that was noted."""
+        self._listener.flush()
+
+    # --- sizes ---
+
+    @property
+    def reply_tokens(self) -> int:
+        """What a reply can have at most."""
+        return self._engine.max_tokens // REPLY_SHARE
+
+    def check(self, opening: Context) -> None:
+        """Raises TooLong for what would leave too little room."""
+        limit = self._engine.max_tokens // 2
+        if len(opening) > limit:
+            raise TooLong(f"instructions and tools take {len(opening)} tokens, and may take {limit}")
+
+    @property
+    def _room(self) -> int:
+        """Tokens that there are for turns."""
+        return self._engine.max_tokens - self.reply_tokens - HEADROOM - len(self._opening)
+
+    def _make_room(self, new: int, most: int) -> None:
+        """Let old turns go, down to half of `most`, where `new` tokens more would be more than that."""
+        if len(self._listener.context) - len(self._opening) + new > most:
+            self.conversation.make_room(most // 2)
+            self.reopen()
+
+    # --- what is spoken ---
+
+    @property
+    def hearing(self) -> bool:
+        """A turn is being spoken."""
+        return self._ear is not None
+
+    def open_turn(self, turn_id: str) -> None:
+        self._make_room(0, self._room * 2 // 3)
+        self._turn_id = turn_id
+        self._start = len(self._listener.context)
+        self._listener.append(Context.of(self._engine.prompt.human_open()), later=True)
+        self._ear = Ear(turn_id, self._engine.prompt, self._engine.n_mels, self._windows)
+
+    def hear(self, samples: NDArray[np.float32]) -> bool:
+        """More of the open turn; nothing where none is open. False once there is no room for more."""
+        if self._ear is None:
+            return True
+        settled = self._ear.hear(samples)
+        if settled:
+            self._listener.append(settled)
+        return len(self._listener.context) <= len(self._opening) + self._room
+
+    def drop_turn(self) -> None:
+        self._ear = None
+        self.reopen()
+
+    def close_turn(self) -> tuple[Message, str | None, float]:
+        """The turn has ended: its item, the id before it, and its seconds."""
+        assert self._ear is not None
+        heard, self._ear = self._ear, None
+        end = heard.end() + Context.of(self._engine.prompt.human_close())
+        self._listener.append(end, later=True)  # a reply's fork takes it along, and nobody waits for the rest
+        item, stop = Message(self._turn_id, "user", spoken=True), len(self._listener.context)
+        entry = Entry([item], heard.samples, stop - self._start)
+        before = self.conversation.add(entry)
+        self._newest = Heard(entry, self._start, stop)
+        if self._stale:
+            self.reopen()
+        return item, before, heard.seconds
+
+    # --- what is typed, called and replied ---
+
+    def add(self, item: Item) -> str | None:
+        """A turn that is text, at the end; returns the id before it. Raises BadItem, UnknownCall, TooLong."""
+        if self._ear is not None:
+            raise BadItem("the user is speaking: add the item once the turn has ended")
+        self.conversation.check(item)
+        entry = Entry([item])
+        context = typed(entry, self._engine.prompt)
+        entry.tokens = len(context)
+        if len(context) > self._room // 2:
+            raise TooLong(f"the item takes {len(context)} tokens, and may take {self._room // 2}")
+        self._make_room(len(context), self._room)
+        before = self.conversation.add(entry)
+        if any(e.open for e in self.conversation):
+            self._waiting.append(context)
+        else:
+            self._listener.append(context)
+        return before
+
+    def replied(self, entry: Entry) -> None:
+        """A reply has ended; nothing was said of an entry without items."""
+        context = typed(entry, self._engine.prompt)
+        entry.tokens = len(context)
+        waiting, self._waiting = self._waiting, []
+        if self._ear is not None:  # the user speaks already
+            self._stale = self._stale or bool(entry.items or waiting)
+            return
+        for part in (context, *waiting):
+            if part:
+                self._listener.append(part)
+
+    # --- what a reply sees ---
+
+    def question(self, encoding: Encoding, opening: Context | None = None) -> Context:
+        """All that was said, but for a turn that is still being spoken; maybe behind another opening.
+
+        What the listener has not read in this way is encoded whole, and comes with all its data.
+        """
+        opening = self._opening if opening is None else opening
+        if self._stale or opening != self._opening:
+            return self._recalled(opening)
+        context = self._listener.context
+        if self._ear is not None:
+            context = context[: self._start]
+        newest = self._newest
+        if encoding == "incremental" or newest is None:
+            return context
+        if newest.whole is None:
+            newest.whole = spoken(newest.entry, self._engine.prompt, self._engine.n_mels)
+        return context[: newest.start] + newest.whole + context[newest.stop :]
+
+    def forgotten(self) -> Context:
+        """The engine has forgotten what it was told: all of it once more."""
+        if self._ear is None:
+            self.reopen()
+        else:
+            self._stale = True  # until the turn has ended
+        return self._recalled(self._opening)
+
+    # --- the listener ---
+
+    def begin_with(self, opening: Context) -> None:
+        """Let another opening stand before the conversation. Raises TooLong."""
+        self.check(opening)
+        if opening == self._opening:
+            return
+        self._opening = opening
+        if self._ear is None:
+            self.reopen()
+        else:
+            self._stale = True
+
+    def reopen(self) -> None:
+        """Start the engine's session anew from the conversation."""
+        self._listener = self._new_listener()
+        self._newest = None
+        self._stale = False
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = self._spawn(self._listener.run())
+
+    def _new_listener(self) -> Listener:
+        listener = Listener(self._engine, self._appended)
+        listener.append(self._recalled(self._opening))
+        return listener
+
+    def _recalled(self, opening: Context) -> Context:
+        return recall(self.conversation, opening, self._engine.prompt, self._engine.n_mels)

@@ -1,0 +1,69 @@
+"""A session under test over a scripted engine, and somebody who speaks to it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import numpy as np
+
+from streaming.context import Context
+from streaming.events import Event, SessionSettings
+from streaming.session import Session
+from tests.scripted import Loudness, ScriptedEngine
+
+E = TypeVar("E")
+PACKET = 480  # samples at 24 kHz: 20 ms
+
+
+class Talk:
+    """A session under test: what it told, and somebody who speaks to it."""
+
+    def __init__(self, engine: ScriptedEngine, settings: SessionSettings) -> None:
+        self.engine = engine
+        self.events: list[Event] = []
+        self.now = 0.0
+        self.session = Session(engine, Loudness(), self.events.append, settings, clock=lambda: self.now)  # type: ignore[arg-type]
+
+    def of(self, kind: type[E]) -> list[E]:
+        return [e for e in self.events if isinstance(e, kind)]
+
+    async def send(self, ms: int, amplitude: float) -> None:
+        tone = amplitude * np.sin(np.arange(ms * 24) * 0.05)
+        pcm = (tone * 32767).astype("<i2").tobytes()
+        for at in range(0, len(pcm), 2 * PACKET):
+            self.session.append_audio(pcm[at : at + 2 * PACKET])
+            self.now += 0.02
+            await asyncio.sleep(0)
+
+    async def speak(self, ms: int = 900) -> None:
+        await self.send(ms, 0.5)
+
+    async def pause(self, ms: int = 800) -> None:
+        await self.send(ms, 0.0)
+
+    async def settle(self) -> None:
+        for _ in range(100):
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def talk(
+    engine: ScriptedEngine | None = None, settings: SessionSettings | None = None
+) -> AsyncIterator[Talk]:
+    made = Talk(engine or ScriptedEngine(), settings or SessionSettings())
+    task = asyncio.create_task(made.session.run())
+    try:
+        await made.settle()
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert made.engine.running() == 0  # whatever happened, no request is left
+
+
+def text_of(context: Context) -> str:
+    """What of it is text."""
+    return bytes(i for i in context.ids if i < 256).decode()

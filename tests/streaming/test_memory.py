@@ -1,0 +1,174 @@
+"""The conversation and the listener stay in step, whatever comes in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.windows import Windows
+from streaming.context import Context
+from streaming.conversation import Entry
+from streaming.events import BadItem, FunctionCall, FunctionOutput, Message, TooLong, UnknownCall
+from streaming.memory import Memory
+from tests.scripted import ScriptedEngine
+from tests.streaming.talk import text_of
+
+SECOND = np.full(16_000, 0.1, np.float32)
+
+
+class Remembered:
+    def __init__(self, engine: ScriptedEngine, opening: str) -> None:
+        self.engine = engine
+        self.tasks: list[asyncio.Task[None]] = []
+        self.memory = Memory(
+            engine,
+            Context.of(engine.prompt.system(opening)),
+            windows=Windows(),
+            spawn=self.spawn,
+            appended=lambda: None,
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        self.tasks.append(asyncio.create_task(work))
+        return self.tasks[-1]
+
+    def say(self, turn_id: str, seconds: int = 1) -> None:
+        self.memory.open_turn(turn_id)
+        for _ in range(seconds):
+            self.memory.hear(SECOND)
+        self.memory.close_turn()
+
+    def reply(self, item_id: str, text: str) -> None:
+        entry = Entry([], open=True)
+        self.memory.conversation.extend(entry, Message(item_id, "assistant", text=text))
+        entry.open = False
+        self.memory.replied(entry)
+
+    @property
+    def question(self) -> Context:
+        return self.memory.question("incremental")
+
+
+@asynccontextmanager
+async def remembering(max_tokens: int = 2048, opening: str = "S") -> AsyncIterator[Remembered]:
+    made = Remembered(ScriptedEngine(max_tokens=max_tokens), opening)
+    made.memory.start()
+    try:
+        yield made
+    finally:
+        for task in made.tasks:
+            task.cancel()
+        await asyncio.gather(*made.tasks, return_exceptions=True)
+    assert made.engine.running() == 0
+
+
+async def test_a_reply_sees_all_but_what_is_being_said() -> None:
+    async with remembering() as r:
+        r.say("a")
+        r.reply("b", "two")
+        r.memory.open_turn("c")
+        r.memory.hear(SECOND)
+        assert r.memory.hearing
+        assert text_of(r.question) == "system\nShuman\nassistant\ntwo"
+        r.memory.close_turn()
+        assert text_of(r.question) == "system\nShuman\nassistant\ntwohuman\n"
+        assert r.question.audio_tokens == 26
+
+
+@pytest.mark.parametrize("hearing", [False, True])
+async def test_the_refined_turn_takes_the_place_of_its_chunks(hearing: bool) -> None:
+    async with remembering() as r:
+        r.say("a", 2)
+        r.say("b", 2)
+        r.memory.add(Message("c", "user", text="typed"))
+        if hearing:
+            r.memory.open_turn("d")
+        chunks, refined = r.question, r.memory.question("refined")
+        assert refined.ids == chunks.ids
+        assert [a.key for a in refined.audio][-1] == "b:whole:0:0/32000"
+        assert len(refined.audio) == len(chunks.audio) // 2 + 1
+
+
+async def test_a_reply_that_ends_while_the_user_speaks_gets_its_place_afterwards() -> None:
+    async with remembering() as r:
+        r.say("a")
+        r.memory.open_turn("c")
+        r.memory.hear(SECOND)
+        r.reply("b", "two")
+        assert text_of(r.question).endswith("assistant\ntwo")  # and a reply asked for now sees it
+        r.memory.hear(SECOND)
+        r.memory.close_turn()
+        assert text_of(r.question).endswith("human\nassistant\ntwohuman\n")
+        assert [a.tokens for a in r.question.audio] == [13, 25]  # both whole, in a new listener
+        assert r.memory.question("refined") == r.question
+
+
+async def test_items_wait_for_a_reply_that_is_being_told() -> None:
+    async with remembering() as r:
+        entry = Entry(open=True)
+        r.memory.add(Message("a", "user", text="before"))
+        r.memory.conversation.extend(entry, FunctionCall("b", "1", "f", "{}"))
+        assert r.memory.add(FunctionOutput("c", "1", "f", "one")) == "b"
+        r.memory.begin_with(Context.of(r.engine.prompt.system("T")))  # reopened in the middle
+        assert text_of(r.question) == "system\nThuman\nbefore"
+        entry.open = False
+        r.memory.replied(entry)
+        assert text_of(r.question) == (
+            "system\nThuman\nbeforeassistant\n<tool_call>function\nf\n{}</tool_call>function_output\nf\none"
+        )
+
+
+async def test_nothing_is_typed_into_a_spoken_turn() -> None:
+    async with remembering() as r:
+        r.memory.open_turn("a")
+        with pytest.raises(BadItem, match="the user is speaking"):
+            r.memory.add(Message("b", "user", text="typed"))
+        r.memory.drop_turn()
+        with pytest.raises(UnknownCall):
+            r.memory.add(FunctionOutput("c", "1", "f", "one"))
+        assert text_of(r.question) == "system\nS"
+
+
+async def test_a_forgetful_engine_is_told_all_of_it_once_more() -> None:
+    async with remembering() as r:
+        r.say("a", 8)
+        r.memory.catch_up()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not all(a.data for a in r.question.audio)
+        again = r.memory.forgotten()
+        assert all(a.data for a in again.audio)
+        assert r.question.ids == again.ids
+        r.memory.open_turn("b")
+        r.memory.hear(SECOND)
+        assert r.memory.forgotten().ids == again.ids
+        r.memory.close_turn()  # the turn that was being spoken is not lost
+        assert [a.key.partition(":")[0] for a in r.question.audio] == ["a", "b"]
+
+
+async def test_old_turns_make_room() -> None:
+    async with remembering(max_tokens=512) as r:
+        for n in range(20):
+            r.say(f"turn_{n}", 2)
+            assert len(r.question) <= 512 - r.memory.reply_tokens
+        assert len(r.memory.conversation.kept()) < 10
+        with pytest.raises(TooLong):
+            r.memory.begin_with(Context.of([0] * 300))
+        r.memory.begin_with(Context.of([0] * 200))
+        assert r.question.ids[:200] == (0,) * 200
+
+
+async def test_a_turn_that_fills_the_context_says_so() -> None:
+    async with remembering(max_tokens=512) as r:
+        r.memory.open_turn("a")
+        seconds = 0
+        while r.memory.hear(SECOND):
+            seconds += 1
+        assert 10 < seconds < 40
+        r.memory.close_turn()
+        assert len(r.question) < 512 - r.memory.reply_tokens
