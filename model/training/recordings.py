@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import soundfile
 
 from model.config import SAMPLE_RATE
 from model.training import voices
-from model.training.sums import write
 
 ROOT = Path(__file__).parents[2]
 JOE, AWB = "piper/joe", "flite/awb"
@@ -43,6 +43,12 @@ def build() -> None:
     target = ROOT / "tests" / "recordings" / "manifest.json"
     target.write_text(json.dumps(manifest, indent=1) + "\n")
     write(ROOT / "server" / "demo.wav", voices.speak([voices.Line(DEMO[0] + "?", DEMO[1])])[0])
+
+
+def write(path: Path, samples: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    peak = float(np.abs(samples).max())
+    soundfile.write(path, samples * (0.6 / peak), SAMPLE_RATE, subtype="PCM_16")
 
 
 if __name__ == "__main__":
