@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -27,6 +28,7 @@ EPILOG = """\
 start here:
   soundmind serve --demo          start the small embedded model, and play it a recording
   soundmind ask FILE.wav          what does the model say to this recording?
+  soundmind eval FOLDER           how often is it right about your own recordings?
 
 Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
 in this order: flags, environment, file.
@@ -77,6 +79,12 @@ def _expected() -> tuple[type[Exception], ...]:
     from server.serving import ServeError
 
     found: list[type[Exception]] = [AskError, AudioFileError, ServeError]
+    if "server.evaluate" in sys.modules:
+        from model.checkpoint import CheckpointError
+        from model.evaluation.clips import ClipsError
+        from model.evaluation.own import OwnError
+
+        found += [CheckpointError, ClipsError, OwnError]
     if "streaming.engine" in sys.modules:
         from model.checkpoint import CheckpointError
         from streaming.engine import EngineStartError
@@ -150,7 +158,50 @@ def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdow
     return 1 if why else 0
 
 
-# --- both ---
+# --- eval ---
+
+
+def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from model.evaluation import report
+    from server.evaluate import Live, Offline, Wanted, cases, evaluate, write
+
+    config = _config(args, vllm_args)
+    named = ("suites", "families", "conditions", "encodings")
+    asked_for: dict[str, Any] = {n: tuple(getattr(args, n).split(",")) for n in named if getattr(args, n)}
+    asked_for |= {n: getattr(args, n) for n in ("instructions", "count") if getattr(args, n) is not None}
+    if args.folder and not args.conditions:
+        asked_for["conditions"] = ("clean",)
+    live = args.live or args.url is not None
+    wanted = Wanted(folder=args.folder, effort=args.think, live=live, **asked_for)
+    asked = cases(wanted)
+    answered, tables = [], []
+
+    async def visit(url: str) -> None:
+        model = config.model if args.url is None or args.model else None
+        caller = Live(url, _whisper, args.callers, config.api_key, model)
+        answered.extend(await evaluate(wanted, asked, caller))
+
+    if args.url is not None:
+        asyncio.run(visit(args.url))
+    elif live:
+        from server.serving import serve
+
+        asyncio.run(serve(config, _whisper, shutdown, visit, stay=False))
+    else:
+        offline = Offline(config.model, _whisper, config.windows)
+        answered += asyncio.run(evaluate(wanted, asked, offline))
+        tables = offline.ends(wanted)
+    if shutdown.signal:
+        return 128 + shutdown.signal
+    tables = [*report.tables(answered), *tables]
+    _say(report.plain(tables))
+    if args.out:
+        write(args.out, answered, tables, shlex.join(["soundmind", *sys.argv[1:]]))
+        _whisper(f"answers.json, eval.md and eval.svg are in {args.out}")
+    return 0
+
+
+# --- all ---
 
 
 def _say(text: str) -> None:
@@ -174,6 +225,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="start a server", description=SERVE, epilog=VLLM))
     _add_ask(commands.add_parser("ask", help="speak a recording to a server", description=ASK, epilog=VLLM))
+    _add_eval(
+        commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
+    )
     return parser
 
 
@@ -181,6 +235,9 @@ SERVE = "Load a model and serve the Realtime API, /v1/models, /healthz and /metr
 ASK = """Speak a recording to a server, in real time, and print what comes back as it comes: speech found,
 what was heard, thinking, reply, and the latency of each stage. Any audio file will do. Without --url a server
 of its own is started for it, and ended afterwards."""
+EVAL = """How often a checkpoint is right, with 95 % intervals: about your own recordings (a FOLDER with a CSV
+file of file,text,answer), or without a FOLDER by the built-in tests of nano's world, in voices and texts that
+it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -200,18 +257,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="what a reply sees of the spoken turn, where a session does not say: the chunks encoded while "
         "it was spoken (the default), or the whole turn encoded anew",
     )
-    parser.add_argument(
-        "--look-ahead-ms",
-        type=int,
-        metavar="MS",
-        help="audio heard behind a chunk before it is encoded (320; a multiple of 80)",
-    )
-    parser.add_argument(
-        "--left-context-s",
-        type=float,
-        metavar="S",
-        help="audio before a chunk that is encoded along with it (4; a multiple of 0.08)",
-    )
+    _add_windows(parser)
     parser.add_argument("--demo", action="store_true", help="play a bundled recording to it once it is ready")
     _add_config(parser)
 
@@ -232,6 +278,60 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="MODEL", help="without --url: as in `soundmind serve`")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
     _add_config(parser)
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_eval, host="127.0.0.1", port=0)
+    parser.add_argument(
+        "folder", nargs="?", type=Path, metavar="FOLDER", help="recordings, and a CSV file: file,text,answer"
+    )
+    parser.add_argument("--model", metavar="MODEL", help="as in `soundmind serve`")
+    parser.add_argument("--live", action="store_true", help="speak to a server of its own, at speaking pace")
+    parser.add_argument("--url", help="speak to a server that runs already")
+    parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    parser.add_argument("--callers", type=int, default=4, metavar="N", help="live conversations at once (4)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write answers.json, eval.md and eval.svg there"
+    )
+    parser.add_argument("--count", type=int, metavar="N", help="cases of each family (200)")
+    parser.add_argument("--families", metavar="A,B", help="numbers, sequences, everyday, memory, … (all)")
+    parser.add_argument(
+        "--conditions", metavar="A,B", help="clean,noise,telephone (all; of your recordings: clean)"
+    )
+    parser.add_argument(
+        "--encodings",
+        metavar="A,B",
+        help="incremental,refined (both); offline also whole, live also served: as the server does by itself",
+    )
+    parser.add_argument(
+        "--suites", metavar="A,B", help="families,digits,three,prompts,voices,ends (all; ends: offline alone)"
+    )
+    parser.add_argument(
+        "--instructions", metavar="TEXT", help="the system prompt for your recordings (nano's)"
+    )
+    parser.add_argument(
+        "--think",
+        choices=("none", "short", "medium", "long"),
+        default="medium",
+        help="how long to think about your recordings (medium)",
+    )
+    _add_windows(parser)
+    _add_config(parser)
+
+
+def _add_windows(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--look-ahead-ms",
+        type=int,
+        metavar="MS",
+        help="audio heard behind a chunk before it is encoded (320; a multiple of 80)",
+    )
+    parser.add_argument(
+        "--left-context-s",
+        type=float,
+        metavar="S",
+        help="audio before a chunk that is encoded along with it (4; a multiple of 0.08)",
+    )
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

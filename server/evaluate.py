@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import torch
+from tokenizers import Tokenizer
 
 from model import checkpoint
 from model.evaluation import built, clips, ends, own, report
@@ -21,11 +22,13 @@ from model.evaluation.offline import LIMIT, Respondent
 from model.evaluation.report import Table
 from model.training.world.core import Effort
 from model.training.world.instructions import NANO
+from model.windows import Windows
 from server.config import ConfigError
 from server.interview import interview, speaking_seconds
 
 SUITES = ("families", "digits", "three", "prompts", "voices", "ends")
 ENCODINGS = ("incremental", "refined")
+OFFLINE, LIVE = ("incremental", "refined", "whole"), ("incremental", "refined", "served")
 LARGE = 1024  # width of a network from which on half precision is used offline
 
 Say = Callable[[str], None]
@@ -45,13 +48,14 @@ class Wanted:
     count: int = 200  # of each family
     instructions: str = NANO  # of own recordings
     effort: str = "medium"  # the same
+    live: bool = False
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
         _known("suites", self.suites, SUITES)
         _known("families", self.families, built.FAMILIES)
         _known("conditions", self.conditions, CONDITIONS)
-        _known("encodings", self.encodings, get_args(Encoding))
+        _known("encodings", self.encodings, LIVE if self.live else OFFLINE)
         _known("effort", (self.effort,), get_args(Effort))
         if self.count < 1:
             raise ConfigError(f"count: expected 1 or more, got {self.count}")
@@ -98,17 +102,17 @@ async def evaluate(wanted: Wanted, asked: Sequence[Case], answer: Answerer) -> l
 class Offline:
     """A checkpoint in plain PyTorch."""
 
-    def __init__(self, model: str, say: Say, limit: int = LIMIT) -> None:
+    def __init__(self, model: str, say: Say, sizes: Windows | None = None, limit: int = LIMIT) -> None:
         """Raises CheckpointError."""
         folder = checkpoint.resolve(model)
         wide = checkpoint.read_config(folder).text.hidden_size >= LARGE
         self.respondent = Respondent(folder, torch.bfloat16 if wide else torch.float32, limit)
-        self._say = say
+        self._say, self._sizes = say, sizes
 
     async def __call__(self, asked: Sequence[Case], encoding: Encoding) -> list[Answered]:
         self._say(f"{encoding}: {len(asked)} cases …")
         begun = time.monotonic()
-        found = self.respondent.answer(asked, encoding)
+        found = self.respondent.answer(asked, encoding, self._sizes)
         self._say(f"{encoding}: answered in {time.monotonic() - begun:.0f} s")
         return found
 
@@ -118,23 +122,41 @@ class Offline:
             return []
         self._say("ends of turns …")
         said = clips.held_out(wanted.count)
-        return [ends.table(ends.judge(self.respondent, said, clips.hesitations(wanted.count)))]
+        pauses = clips.hesitations(wanted.count)
+        return [ends.table(ends.judge(self.respondent, said, pauses, self._sizes))]
 
 
 @dataclass(frozen=True)
 class Live:
-    """A server's sessions, spoken to at speaking pace, `callers` at once."""
+    """A server's sessions, spoken to at speaking pace, `callers` at once.
+
+    `model`: whose tokens the thoughts are counted in; None: nobody's.
+    """
 
     url: str
     say: Say
     callers: int
     key: str | None = None
+    model: str | None = None
 
     async def __call__(self, asked: Sequence[Case], encoding: Encoding) -> list[Answered]:
         """Raises AskError."""
         minutes = speaking_seconds(asked) / self.callers / 60
         self.say(f"{encoding}: speaking {len(asked)} cases, at least {minutes:.0f} min …")
-        return await interview(self.url, asked, encoding, self.callers, self.say, self.key)
+        found = await interview(self.url, asked, encoding, self.callers, self.say, self.key)
+        return found if self.model is None else _counted(found, checkpoint.resolve(self.model))
+
+
+def _counted(found: list[Answered], folder: Path) -> list[Answered]:
+    """With the tokens of thoughts, where the server does not tell them."""
+    words = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    out = []
+    for one in found:
+        if one.outcome.think_tokens is None and one.outcome.error is None:
+            count = len(words.encode(one.outcome.thinking, add_special_tokens=False).ids)
+            one = replace(one, outcome=replace(one.outcome, think_tokens=count))
+        out.append(one)
+    return out
 
 
 def write(folder: Path, answered: Sequence[Answered], tables: Sequence[Table], command: str) -> None:

@@ -140,8 +140,8 @@ class Account:
         )
 
 
-def session(case: Case, encoding: Encoding | None, detecting: bool) -> Wire:
-    """What to ask of the server's session for this case. `encoding` None: as the server does by default."""
+def session(case: Case, encoding: Encoding, detecting: bool) -> Wire:
+    """What to ask of the server's session for this case."""
     hearing: Wire = {"transcription": {"model": "default"}}
     if not detecting:
         hearing["turn_detection"] = None
@@ -155,7 +155,7 @@ def session(case: Case, encoding: Encoding | None, detecting: bool) -> Wire:
     if case.schemas:
         offered = json.loads(case.schemas)
         wanted["tools"] = [{"type": "function", **tool["function"]} for tool in offered]
-    if encoding:
+    if encoding != "served":
         wanted["soundmind"] = {"encoding": encoding}
     return wanted
 
@@ -168,7 +168,7 @@ def message(role: str, text: str) -> Wire:
 class Conversation:
     """One case over an open connection."""
 
-    def __init__(self, ws: ClientConnection, case: Case, encoding: Encoding | None) -> None:
+    def __init__(self, ws: ClientConnection, case: Case, encoding: Encoding) -> None:
         self._ws, self._case, self._encoding = ws, case, encoding
         clips = [case.clip, *(before.clip for before in case.before if before.clip)]
         self.account = Account(all(clip.voiced for clip in clips))
@@ -275,7 +275,7 @@ def _connected(url: str, key: str | None) -> AbstractAsyncContextManager[ClientC
 async def interview(
     url: str,
     cases: Sequence[Case],
-    encoding: Encoding | None,
+    encoding: Encoding,
     callers: int,
     say: Say,
     key: str | None = None,
@@ -295,11 +295,10 @@ async def interview(
         async with asyncio.TaskGroup() as tasks:
             for _ in range(callers):
                 tasks.create_task(caller())
-    label: Encoding = encoding or "incremental"
-    return [Answered(case, label, found[number]) for number, case in enumerate(cases)]
+    return [Answered(case, encoding, found[number]) for number, case in enumerate(cases)]
 
 
-async def _outcome(url: str, key: str | None, case: Case, encoding: Encoding | None) -> Outcome:
+async def _outcome(url: str, key: str | None, case: Case, encoding: Encoding) -> Outcome:
     try:
         async with _connected(url, key) as ws:
             return await Conversation(ws, case, encoding).outcome()

@@ -13,7 +13,8 @@ from model.training.world.core import Call, Effort
 
 Condition = Literal["clean", "noise", "telephone"]
 # What the reply sees: chunks as they were heard; the last turn encoded anew; offline, every turn whole.
-Encoding = Literal["incremental", "refined", "whole"]
+# Or what a server does by itself.
+Encoding = Literal["incremental", "refined", "whole", "served"]
 
 CONDITIONS: dict[Condition, str] = {"clean": "clean", "noise": "10 dB noise", "telephone": "telephone"}
 

@@ -63,7 +63,9 @@ def _above(scores: Sequence[float], threshold: float) -> float:
     return sum(s >= threshold for s in scores) / len(scores)
 
 
-def judge(respondent: Respondent, clips: Sequence[Said], pauses: Sequence[Hesitation]) -> list[Ends]:
+def judge(
+    respondent: Respondent, clips: Sequence[Said], pauses: Sequence[Hesitation], sizes: Windows | None = None
+) -> list[Ends]:
     """Over clips of words alone, whose voices and texts were never heard."""
     said = [s.clip.samples for s in clips if s.clip.voiced and s.utterance.family != "unknown"]
     found = []
@@ -71,12 +73,16 @@ def judge(respondent: Respondent, clips: Sequence[Said], pauses: Sequence[Hesita
         r = random.Random("ends")
         cut = [speech[: int(len(speech) * r.uniform(*CUT))] for speech in said]
         groups = [said, cut, [p.samples[: p.pause] for p in pauses], [p.samples for p in pauses]]
-        found.append(Ends(silence, *(_complete(respondent, group, silence) for group in groups)))
+        found.append(
+            Ends(silence, *(_complete(respondent, group, silence, sizes or Windows()) for group in groups))
+        )
     return found
 
 
 @torch.inference_mode()
-def _complete(respondent: Respondent, speech: Sequence[NDArray[np.int16]], silence: float) -> list[float]:
+def _complete(
+    respondent: Respondent, speech: Sequence[NDArray[np.int16]], silence: float, sizes: Windows
+) -> list[float]:
     """The probability of an end, of end or more audio."""
     prompt, network = respondent.prompt, respondent.network
     around = int(BEFORE * SAMPLE_RATE), int(silence * SAMPLE_RATE)
@@ -84,7 +90,7 @@ def _complete(respondent: Respondent, speech: Sequence[NDArray[np.int16]], silen
     head = respondent.ids([*prompt.system(NANO), *prompt.human_open()])
     start, end = respondent.ids([prompt.audio_start]), respondent.ids([prompt.audio_end])
     found = []
-    for heard in encode(network, takes, Windows()):
+    for heard in encode(network, takes, sizes):
         parts = [head]
         for piece in heard:
             parts += [start, piece.to(head), end]

@@ -35,7 +35,7 @@ async def test_answers_in_the_order_of_the_cases() -> None:
     )
     engine = ScriptedEngine()
     async with serving(engine) as url:
-        found = await interview(url, [SUM, by_hand, talk], None, 2, quiet)
+        found = await interview(url, [SUM, by_hand, talk], "served", 2, quiet)
     assert [a.case.name for a in found] == ["sum", "beeps", "talk"]
     for one in found:
         assert one.outcome.error is None
@@ -75,10 +75,10 @@ async def test_a_tool_is_called_and_its_result_told() -> None:
 
 async def test_a_server_that_is_not_there_or_refuses() -> None:
     with pytest.raises(AskError, match="cannot connect"):
-        await interview("ws://127.0.0.1:9", [SUM], None, 1, quiet)
+        await interview("ws://127.0.0.1:9", [SUM], "served", 1, quiet)
     async with serving(ScriptedEngine(max_tokens=10_000)) as url:
         with pytest.raises(AskError, match="places are taken"):
-            await interview(url, [SUM], None, 1, quiet)
+            await interview(url, [SUM], "served", 1, quiet)
 
 
 def event(kind: str, **fields: Any) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_nothing_heard_and_failures() -> None:
 
 
 def test_what_is_asked_of_a_session() -> None:
-    asked = session(SUM, None, detecting=True)
+    asked = session(SUM, "served", detecting=True)
     assert asked["instructions"] == "Be kind." and "turn_detection" not in asked["audio"]["input"]
     assert "soundmind" not in asked and "tools" not in asked
     asked = session(SUM, "refined", detecting=False)
