@@ -100,8 +100,8 @@ class Pool:
             self.parts.add(name)
             for take in takes:
                 if len(take.seen):
-                    for intent in ("", "" if take.cut else take.said.intent):
-                        self.takes[intent, take.cut, take.chunked].append(take)
+                    self.takes["", take.cut, take.chunked].append(take)
+                    self.takes[take.said.intent, take.cut, take.chunked].append(take)
 
     def spoken(self, intent: str | None = None) -> Heard:
         return self._draw(intent or "", False)
