@@ -62,14 +62,12 @@ def held_out(count: int = 200) -> list[Said]:
 
     Speaks what has not been spoken yet. Raises ClipsError.
     """
-    corpus_has = corpus.parts(held_out=True)
-    if not corpus_has:
+    if len(corpus.parts(held_out=True)) * corpus.BATCH < len(corpus.plan(held_out=True)):
         _need_synthesisers()
         corpus.build(held_out=True)
-        corpus_has = corpus.parts(held_out=True)
     found = [
         _said(seed, family, voice, samples, seen=False)
-        for path in corpus_has
+        for path in corpus.parts(held_out=True)
         for seed, family, voice, samples in corpus.stored(path)
     ]
     kinds: dict[str, tuple[str, Callable[[Utterance], bool]]] = {
