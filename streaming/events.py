@@ -16,14 +16,32 @@ from model.tools import Tool
 
 
 @dataclass(frozen=True)
-class ServerVad:
-    """Turn detection by voice activity."""
+class Detection:
+    """What all turn detection has. While a reply is being made a sound is speech only once it has been
+    voiced for `interrupt_after_ms`: a cough or an "mhm" is shorter."""
 
     threshold: float = 0.5  # speech probability from which speech begins
     prefix_padding_ms: int = 300  # audio before the detected start that belongs to the turn
-    silence_duration_ms: int = 500  # silence that ends the turn
     create_response: bool = True
     interrupt_response: bool = True
+    interrupt_after_ms: int = 400
+
+
+@dataclass(frozen=True)
+class ServerVad(Detection):
+    """Turn detection by voice activity."""
+
+    silence_duration_ms: int = 500  # silence that ends the turn
+
+
+Eagerness = Literal["low", "medium", "high", "auto"]
+
+
+@dataclass(frozen=True)
+class SemanticVad(Detection):
+    """Turn detection by voice activity and by what was said: the model tells how complete that is."""
+
+    eagerness: Eagerness = "auto"
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
@@ -51,7 +69,7 @@ Encoding = Literal["incremental", "refined"]
 @dataclass(frozen=True)
 class SessionSettings:
     instructions: str = ""
-    turn_detection: ServerVad | None = field(default_factory=ServerVad)  # None: the client commits
+    turn_detection: ServerVad | SemanticVad | None = field(default_factory=ServerVad)  # None: by hand
     effort: Effort = "medium"
     max_reasoning_tokens: int | None = None  # then the chain is closed, and the reply comes
     transcribe: bool = False  # write down what the user said
@@ -59,6 +77,7 @@ class SessionSettings:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
+    speculation: bool = True  # think at a pause already, in case the turn ends there
 
     @property
     def offered(self) -> tuple[Tool, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from streaming.audio import Resampler, decode_pcm16
 from streaming.endpointing import WINDOW, Endpointer, Event
-from streaming.events import ServerVad
+from streaming.events import Detection
 from streaming.vad import SpeechDetector
 
 RATE_IN = 24_000  # Hz, on the wire
@@ -26,11 +26,12 @@ Samples = NDArray[np.float32]
 
 
 class Microphone:
-    def __init__(self, detector: SpeechDetector, detection: ServerVad | None) -> None:
+    def __init__(self, detector: SpeechDetector, detection: Detection | None) -> None:
         """`detection` None: nothing is detected, all audio belongs to a turn."""
         self._resampler = Resampler(RATE_IN, RATE)
         self._voice = detector.stream()
         self._endpointer = Endpointer(detection) if detection else None
+        self._guarded = False
         self._pending: Samples = np.empty(0, np.float32)  # less than a window
         self._newest: Samples = np.empty(0, np.float32)  # up to `clock`
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=512)  # samples received, seconds
@@ -42,17 +43,34 @@ class Microphone:
         return self._endpointer is not None
 
     @property
+    def begun(self) -> int:
+        """Where the newest sound began, or the next may begin: sample clock, padding included."""
+        return self._endpointer.begun if self._endpointer else self.clock
+
+    @property
     def last_arrival(self) -> float | None:
         """When the newest packet came, in seconds."""
         return self._arrivals[-1][1] if self._arrivals else None
 
-    def configure(self, detection: ServerVad | None) -> None:
+    def configure(self, detection: Detection | None) -> None:
         if detection is None:
             self._endpointer = None
         elif self._endpointer is None:
             self._endpointer = Endpointer(detection, self.clock)
+            self._endpointer.guard(self._guarded)
         else:
             self._endpointer.configure(detection)
+
+    def guard(self, on: bool) -> None:
+        """Whether a reply is being made, which not every sound is to cut off."""
+        self._guarded = on
+        if self._endpointer:
+            self._endpointer.guard(on)
+
+    def judge(self, at: int, over: float) -> None:
+        """How likely the turn is over, for who has heard it up to sample `at`."""
+        if self._endpointer:
+            self._endpointer.judge(at, over)
 
     def push(self, pcm: bytes, now: float) -> Iterator[tuple[Samples, Event | None]]:
         """PCM16 little endian, mono, 24 kHz, to blocks at 16 kHz, each with what it was found to mean.

@@ -25,7 +25,20 @@ class Talk:
         self.engine = engine
         self.events: list[Event] = []
         self.now = 0.0
-        self.session = Session(engine, Loudness(), self.events.append, settings, clock=lambda: self.now)  # type: ignore[arg-type]
+        self.promoted: list[bool] = []  # for each speculation, whether it became a reply
+        self.wasted = 0  # tokens
+        self.session = Session(
+            engine,
+            Loudness(),  # type: ignore[arg-type]
+            self.events.append,
+            settings,
+            speculated=self._speculated,
+            clock=lambda: self.now,
+        )
+
+    def _speculated(self, promoted: bool, tokens: int) -> None:
+        self.promoted.append(promoted)
+        self.wasted += 0 if promoted else tokens
 
     def of(self, kind: type[E]) -> list[E]:
         return [e for e in self.events if isinstance(e, kind)]
