@@ -38,8 +38,8 @@ class LiveEngine(Protocol):
     def kv_usage(self) -> float: ...
 
 
-# emit, settings, appended: what `streaming.session.Session` is made with.
-MakeSession = Callable[[Callable[[Event], None], SessionSettings, Callable[[], None]], LiveSession]
+# emit, settings, metrics: what `streaming.session.Session` is made with.
+MakeSession = Callable[[Callable[[Event], None], SessionSettings, Metrics], LiveSession]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def create_app(
         model,
         encoding,
         admit,
-        lambda emit, settings: session(emit, settings, metrics.appended),
+        lambda emit, settings: session(emit, settings, metrics),
         metrics.observe,
     )
     app = Starlette(

@@ -215,6 +215,15 @@ class Soundmind(Shape):
         Own("what the reply sees of the spoken turn: `incremental`, the chunks that were encoded while it "
             "was spoken, or `refined`, the whole turn encoded anew"),
     ] = None  # fmt: skip
+    speculation: Annotated[
+        bool | None,
+        Own("think at a pause already, unheard, in case the turn ends there: replies come sooner, and tokens "
+            "are spent on those that were not wanted"),
+    ] = None  # fmt: skip
+    interrupt_after_ms: Annotated[
+        Annotated[int, Field(ge=0, le=2000)] | None,
+        Own("how long a sound must be voiced before it cuts a reply off; until then the reply is held back"),
+    ] = None
 
 
 class Session(Shape):

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from server.app import MAX_MESSAGE, create_app
 from server.auth import is_loopback
 from server.config import Config
+from server.metrics import Metrics
 from server.shutdown import Shutdown
 from streaming.events import Event, SessionSettings
 
@@ -128,10 +129,16 @@ async def _app(config: Config, engine: VllmEngine) -> Starlette:
 
     windows = config.windows
 
-    def session(
-        emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]
-    ) -> Session:
-        return Session(engine, detector, emit, settings, appended=appended, windows=windows)
+    def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> Session:
+        return Session(
+            engine,
+            detector,
+            emit,
+            settings,
+            appended=metrics.appended,
+            speculated=metrics.speculated,
+            windows=windows,
+        )
 
     name = config.alias or model_name(config.model)
     return create_app(engine, session, model=name, key=config.api_key, encoding=config.encoding)

@@ -13,6 +13,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
+from server.metrics import Metrics
 from server.serving import bind, listening
 from server.websocket import LiveSession
 from streaming.events import Event, SessionSettings
@@ -38,10 +39,15 @@ def append(audio: bytes) -> Wire:
 async def serving(engine: ScriptedEngine, **options: Any) -> AsyncIterator[str]:
     """The whole server but for its engine; gives ws://HOST:PORT. `options`: those of `create_app`."""
 
-    def session(
-        emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]
-    ) -> LiveSession:
-        return Session(engine, cast(SpeechDetector, Loudness()), emit, settings, appended=appended)
+    def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> LiveSession:
+        return Session(
+            engine,
+            cast(SpeechDetector, Loudness()),
+            emit,
+            settings,
+            appended=metrics.appended,
+            speculated=metrics.speculated,
+        )
 
     app = create_app(engine, session, **{"model": "nano", **options})
     with bind("127.0.0.1", 0) as sock:
