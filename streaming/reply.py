@@ -6,6 +6,7 @@ item id. Time is an argument. Knows no engine, no tokens and no wire.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -47,6 +48,7 @@ class ActiveReply:
     text: str = ""
     entry: Entry = field(default_factory=lambda: Entry(open=True))
     thinking_told: bool = False  # its end was
+    task: asyncio.Task[None] | None = None
 
     def since(self, now: float) -> float:
         """Milliseconds."""

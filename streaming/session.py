@@ -45,6 +45,7 @@ from streaming.events import (
     SessionSettings,
     SpeechStarted,
     SpeechStopped,
+    Status,
     Timings,
     TranscriptDelta,
     TranscriptDone,
@@ -56,7 +57,7 @@ from streaming.microphone import RATE, Microphone
 from streaming.recall import opening
 from streaming.reply import ActiveReply
 from streaming.speaker import Told, speak, transcribe
-from streaming.thought import End, Thought
+from streaming.thought import Thought
 from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector
 
@@ -119,7 +120,7 @@ class Session:
                 self._spawn(self._watch())
         except* EngineUnavailable as group:
             if self._reply:
-                self._finish_reply(End("failed", "engine_failed", "the engine is not running"))
+                self._finish_reply("failed", "engine_failed", "the engine is not running")
             raise EngineUnavailable("the engine is not running") from group
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -247,8 +248,7 @@ class Session:
                     self._memory.drop_turn()
                 case Do.ABORT_REPLY:
                     interrupted = event is not Happened.REPLY_CANCELLED
-                    reason = "turn_detected" if interrupted else "client_cancelled"
-                    self._finish_reply(End("cancelled", reason))
+                    self._finish_reply("cancelled", "turn_detected" if interrupted else "client_cancelled")
                 case Do.START_REPLY:
                     self._start_reply(request or ResponseRequest(), since)
                 case Do.REPEAT_REPLY:
@@ -348,53 +348,70 @@ class Session:
         settings = asked.merged(self._settings, request)
         context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
         thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
-        self._begin_reply(request, thought, since)
         self._think(thought)
+        self._reply_with(thought, request, since)
 
     def _answer(self, since: float | None) -> None:
         """A reply to the turn that has ended; what was thought of it ahead is told at once."""
         thought, self._ahead = self._ahead, None
-        if thought is None or thought.failed:
+        if thought is None or thought.error is not None:
             self._start_reply(ResponseRequest(), since)
-            return
-        self._speculated(True, thought.tokens)
-        self._begin_reply(ResponseRequest(), thought, since)
-        self._tell(thought)
+        else:
+            self._speculated(True, thought.tokens)
+            self._reply_with(thought, ResponseRequest(), since)
 
-    def _begin_reply(self, request: ResponseRequest, thought: Thought, since: float | None) -> None:
+    def _reply_with(self, thought: Thought, request: ResponseRequest, since: float | None) -> None:
         now = self._clock()
+        settings = asked.merged(self._settings, request)
         audio = thought.context.audio_tokens
-        reply = ActiveReply(
+        self._reply = reply = ActiveReply(
             _id("resp"),
             _id("item"),
             now if since is None else since,
             self._memory.conversation,
             _id,
-            offered={tool.name for tool in asked.merged(self._settings, request).offered},
+            offered={tool.name for tool in settings.offered},
             metadata=request.metadata,
             usage=Usage(audio, len(thought.context) - audio),
         )
         if since is not None:
             reply.timings = Timings(turn_ended=reply.since(now))
-        self._reply, self._thought, self._request = reply, thought, request
-        thought.reply = reply
+        self._thought, self._request = thought, request
+        thought.wanted = True
         self._emit(ResponseStarted(reply.response_id, request.metadata))
+        reply.task = self._spawn(self._speak(reply, thought))
+
+    async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
+        status: Status = "completed"
+        reason = message = None
+        try:
+            async with aclosing(thought.told()) as steps:
+                async for told in steps:
+                    for event in reply.take(told, self._clock()):
+                        self._emit(event)
+                    if told.finish == "length":
+                        status, reason = "incomplete", "max_output_tokens"
+        except SessionError as error:
+            status, reason, message = "failed", error.code, str(error)
+        if self._reply is reply:
+            self._finish_reply(status, reason, message)
+            self._happened(Happened.REPLY_ENDED)
 
     def _hold_reply(self, held: bool) -> None:
         assert self._thought is not None
-        self._thought.held = held
-        self._tell(self._thought)
+        self._thought.hold(held)
 
-    def _finish_reply(self, end: End) -> None:
+    def _finish_reply(self, status: Status, reason: str | None, message: str | None = None) -> None:
         """Tell the end of the active reply, keep what was heard of it, abort the rest."""
         assert self._reply is not None and self._thought is not None
         reply, self._reply = self._reply, None
         thought, self._thought = self._thought, None
-        for event in reply.end(end.status, end.reason, end.message, self._clock()):
+        thought.abort()
+        for event in reply.end(status, reason, message, self._clock()):
             self._emit(event)
         self._memory.replied(reply.entry)
-        if end.status in ("cancelled", "failed"):
-            thought.abort()
+        if reply.task is not None and status in ("cancelled", "failed"):
+            reply.task.cancel()
 
     # --- thoughts, which become replies ---
 
@@ -417,18 +434,13 @@ class Session:
         thought.task = self._spawn(self._thinking(thought))
 
     async def _thinking(self, thought: Thought) -> None:
-        end = End()
         try:
             async with aclosing(self._steps(thought)) as steps:
                 async for told in steps:
                     thought.take(told)
-                    self._tell(thought)
-                    if told.finish == "length":
-                        end = End("incomplete", "max_output_tokens")
+            thought.end()
         except SessionError as error:
-            end = End.of(error)
-        thought.finish(end)
-        self._tell(thought)
+            thought.end(error)
 
     async def _steps(self, thought: Thought) -> AsyncGenerator[Told, None]:
         """Speak; when the engine has forgotten what the listener told it, tell it again and speak then."""
@@ -441,24 +453,9 @@ class Session:
                         yield told
                 return
             except Forgotten:
-                if last or begun or thought.reply is None:
+                if last or begun or not thought.wanted:
                     raise
                 context = self._memory.forgotten()
-
-    def _tell(self, thought: Thought) -> None:
-        """Whatever of it can be heard now; and its end."""
-        reply = thought.reply
-        if reply is None or reply is not self._reply:
-            return
-        try:
-            for told in thought.untold():
-                for event in reply.take(told, self._clock()):
-                    self._emit(event)
-        except SessionError as error:
-            thought.finish(End.of(error))
-        if thought.heard and thought.end is not None:
-            self._finish_reply(thought.end)
-            self._happened(Happened.REPLY_ENDED)
 
     async def _transcribe(self, item_id: str, seconds: float, context: Context) -> None:
         """Have the model write down a turn, and tell it as it comes."""

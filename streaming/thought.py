@@ -1,68 +1,63 @@
-"""One speaker's request, and how much of what it says has been told.
+"""One speaker's request, and what of it nobody has heard yet.
 
-A thought that belongs to no reply yet, or whose reply is held back, keeps its steps; who takes them tells
-them, at once. It ends once, well or not. So what nobody takes has no effect beyond the engine, whose
-request belongs to `task`: cancelling that aborts it. Knows no engine, no turns and no events.
+A thought keeps its steps until somebody takes them: at a pause nobody does, and they are there at once when
+the turn has ended. So what is never taken has no effect beyond the engine, whose request belongs to `task`:
+cancelling that aborts it, whoever listens. While it is held it goes on, and nothing of it is told.
+Knows no engine, no turns and no events.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from streaming.context import Context
-from streaming.events import SessionError, Status
-from streaming.reply import ActiveReply
+from streaming.events import SessionError
 from streaming.speaker import Manner, Told
-
-
-@dataclass(frozen=True)
-class End:
-    status: Status = "completed"
-    reason: str | None = None
-    message: str | None = None
-
-    @classmethod
-    def of(cls, error: SessionError) -> End:
-        return cls("failed", error.code, str(error))
 
 
 @dataclass
 class Thought:
-    """`reply` is None as long as nobody hears it."""
+    """`wanted`: a reply takes it. `ended`: nothing more comes, because of `error` if there is one."""
 
     context: Context
     manner: Manner
-    reply: ActiveReply | None = None
-    held: bool = False
+    wanted: bool = False
     tokens: int = 0
-    end: End | None = None  # once the speaker has ended
+    ended: bool = False
+    error: SessionError | None = None
     task: asyncio.Task[None] | None = None
+    _held: bool = False
     _steps: deque[Told] = field(default_factory=deque)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, told: Told) -> None:
         self._steps.append(told)
         self.tokens = told.reasoning_tokens + told.reply_tokens
+        self._news.set()
 
-    def finish(self, end: End | None = None) -> None:
-        """The speaker has ended; by itself unless told otherwise."""
-        self.end = end or End()
+    def end(self, error: SessionError | None = None) -> None:
+        self.ended, self.error = True, error
+        self._news.set()
 
-    @property
-    def heard(self) -> bool:
-        return self.reply is not None and not self.held
-
-    @property
-    def failed(self) -> bool:
-        return self.end is not None and self.end.status == "failed"
-
-    def untold(self) -> Iterator[Told]:
-        """What is to be told now."""
-        while self.heard and self._steps:
-            yield self._steps.popleft()
+    def hold(self, on: bool) -> None:
+        self._held = on
+        self._news.set()
 
     def abort(self) -> None:
         if self.task is not None:
             self.task.cancel()
+
+    async def told(self) -> AsyncGenerator[Told, None]:
+        """All of it, from the beginning, for one listener. Raises `error` at its end."""
+        while True:
+            while self._steps and not self._held:
+                yield self._steps.popleft()
+            if self.ended and not self._held:
+                break
+            self._news.clear()
+            await self._news.wait()
+        if self.error is not None:
+            raise self.error

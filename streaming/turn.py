@@ -86,6 +86,7 @@ TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (doubting, Happened.INTERRUPTION): (cut_off, (Do.ABORT_REPLY, Do.OPEN_TURN)),
     (doubting, Happened.NO_TURN): (replying, (Do.RELEASE_REPLY,)),
     (doubting, Happened.DISCARDED): (replying, (Do.RELEASE_REPLY,)),
+    (doubting, Happened.REPLY_ENDED): (idle, ()),  # with what was under way before it was held
     (doubting, Happened.REPLY_CANCELLED): (idle, (Do.ABORT_REPLY,)),
     (overlap, Happened.PAUSE): (overlap, ()),
     (overlap, Happened.RESUMED): (overlap, ()),

@@ -1,17 +1,17 @@
-"""What nobody hears is kept; what is heard is told once, in order."""
+"""What nobody takes is kept; what is taken comes once, in order, but not while it is held."""
 
 from __future__ import annotations
 
-from typing import cast
+import asyncio
+from contextlib import aclosing
+
+import pytest
 
 from model.reasoning import Reply
 from streaming.context import Context
 from streaming.events import Refused
-from streaming.reply import ActiveReply
 from streaming.speaker import Manner, Told
-from streaming.thought import End, Thought
-
-SOMEBODY = cast(ActiveReply, object())
+from streaming.thought import Thought
 
 
 def thought() -> Thought:
@@ -22,37 +22,49 @@ def step(number: int) -> Told:
     return Told((Reply(str(number)),), 1, number, 0, None)
 
 
-def test_nobody_hears_a_thought_without_a_reply_or_a_reply_that_is_held() -> None:
-    t = thought()
+async def take(t: Thought, into: list[Told]) -> None:
+    async with aclosing(t.told()) as steps:
+        async for told in steps:
+            into.append(told)
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_what_was_thought_is_told_at_once_and_the_rest_as_it_comes() -> None:
+    t, told = thought(), list[Told]()
     t.take(step(0))
-    assert list(t.untold()) == []
-    t.reply, t.held = SOMEBODY, True
     t.take(step(1))
-    assert list(t.untold()) == []
     assert t.tokens == 2
-    t.held = False
-    assert list(t.untold()) == [step(0), step(1)]
-    assert list(t.untold()) == []
+    listening = asyncio.create_task(take(t, told))
+    await settle()
+    assert told == [step(0), step(1)]
+    t.take(step(2))
+    await settle()
+    assert told == [step(0), step(1), step(2)] and not listening.done()
+    t.end()
+    await listening
 
 
-def test_who_is_held_back_in_the_middle_keeps_the_rest() -> None:
-    t = thought()
-    t.reply = SOMEBODY
-    for number in range(3):
-        t.take(step(number))
-    told = []
-    for one in t.untold():
-        told.append(one)
-        t.held = True
+async def test_what_is_held_is_not_told_until_it_is_released_not_even_its_end() -> None:
+    t, told = thought(), list[Told]()
+    listening = asyncio.create_task(take(t, told))
+    t.hold(True)
+    t.take(step(0))
+    t.end()
+    await settle()
+    assert told == [] and not listening.done()
+    t.hold(False)
+    await listening
     assert told == [step(0)]
-    t.held = False
-    assert list(t.untold()) == [step(1), step(2)]
 
 
-def test_it_ends_well_or_not() -> None:
-    t = thought()
-    assert t.end is None and not t.failed
-    t.finish()
-    assert t.end == End("completed") and not t.failed
-    t.finish(End.of(Refused("no")))
-    assert t.failed and t.end == End("failed", "engine_refused", "no")
+async def test_a_failure_comes_behind_what_was_good() -> None:
+    t, told = thought(), list[Told]()
+    t.take(step(0))
+    t.end(Refused("no"))
+    with pytest.raises(Refused):
+        await take(t, told)
+    assert told == [step(0)]
