@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
+import soxr
 from numpy.typing import NDArray
 
-from benchmarks.first_token import LIMIT, PACKET_MS, speech
+from benchmarks.first_token import LIMIT, PACKET_MS, RECORDINGS
 from model import checkpoint
 from streaming.engine import VllmEngine
 from streaming.events import Event, ResponseDone, SemanticVad, ServerVad, SessionSettings
@@ -32,7 +34,7 @@ from streaming.microphone import RATE_IN
 from streaming.session import Session
 from streaming.vad import SpeechDetector
 
-SECONDS = 3
+OTHERS = ("two-questions",)  # no single turn
 PAUSE_MS = 350
 SILENCE_MS = 6000  # at most; the turn is over when its reply is
 DETECTIONS: dict[str, ServerVad | SemanticVad] = {"server_vad": ServerVad(), "semantic_vad": SemanticVad()}
@@ -40,13 +42,13 @@ TIMES = ("turn_ended", "first_thinking", "first_reply", "done")
 
 
 def question(turn: int) -> NDArray[np.int16]:
-    """Speech, with a pause in the middle of every other one, and silence."""
-    pcm = speech(SECONDS, turn)
-    middle = pcm.size // 2 if turn % 2 else 0
-    pause = np.zeros(PAUSE_MS * RATE_IN // 1000 if turn % 2 else 0, np.int16)
-    return np.concatenate(
-        [pcm[:middle], pause, pcm[middle:], np.zeros(SILENCE_MS * RATE_IN // 1000, np.int16)]
-    )
+    """One recorded question, with a pause in the middle of every other one, and silence."""
+    files = [file for file in sorted(RECORDINGS.glob("*.wav")) if file.stem not in OTHERS]
+    samples, rate = soundfile.read(files[turn % len(files)], dtype="float32")
+    spoken = (soxr.resample(samples, rate, RATE_IN) * 32767).astype("<i2")
+    middle = spoken.size // 2 if turn % 2 else 0
+    pause, silence = (np.zeros(ms * RATE_IN // 1000, "<i2") for ms in (PAUSE_MS * (turn % 2), SILENCE_MS))
+    return np.concatenate([spoken[:middle], pause, spoken[middle:], silence])
 
 
 async def turn(
@@ -71,7 +73,10 @@ async def turn(
         for n, at in enumerate(range(0, pcm.size, packet)):
             await asyncio.sleep(max(0.0, begin + n * PACKET_MS / 1000 - time.perf_counter()))
             session.append_audio(pcm[at : at + packet].tobytes())
-            if any(reply.status != "cancelled" for reply in replies) and at > pcm.size // 2:
+            if (
+                any(reply.status != "cancelled" for reply in replies)
+                and at > pcm.size - SILENCE_MS * RATE_IN // 1000
+            ):
                 break
     finally:
         running.cancel()
