@@ -70,6 +70,7 @@ async def turn(
     try:
         packet = RATE_IN * PACKET_MS // 1000
         begin = time.perf_counter()
+        spoken = pcm.size - SILENCE_MS * RATE_IN // 1000
         for n, at in enumerate(range(0, pcm.size, packet)):
             await asyncio.sleep(max(0.0, begin + n * PACKET_MS / 1000 - time.perf_counter()))
             session.append_audio(pcm[at : at + packet].tobytes())
