@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from model.config import SAMPLE_RATE
 from model.training import sources
 from model.training.world import Utterance
 
-PACKAGES = "piper-tts==1.8.0", "onnxruntime==1.32.0", "pyworld==0.3.5"
+PACKAGES = "piper-tts", "onnxruntime"  # in the versions of this environment
 ACCENTS = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029")
 VARIANTS = (  # of espeak-ng, without those that are robots or effects
     "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario "
@@ -206,8 +207,9 @@ def speech_python() -> str:
         return named
     python = sources.work() / "piper" / "bin" / "python"
     if not python.exists():
+        pinned = [f"{name}=={version(name)}" for name in PACKAGES]
         _run([sys.executable, "-m", "venv", str(python.parent.parent)])
-        _run([str(python), "-m", "pip", "install", "-q", *PACKAGES])
+        _run([str(python), "-m", "pip", "install", "-q", "pyworld==0.3.5", *pinned])
     return str(python)
 
 
