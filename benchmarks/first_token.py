@@ -37,7 +37,15 @@ from streaming.audio import Resampler, decode_pcm16
 from streaming.context import Context
 from streaming.ear import Ear
 from streaming.engine import VllmEngine
-from streaming.events import Event, ReplyDelta, ResponseDone, ResponseRequest, SessionSettings, ThinkingDelta
+from streaming.events import (
+    Encoding,
+    Event,
+    ReplyDelta,
+    ResponseDone,
+    ResponseRequest,
+    SessionSettings,
+    ThinkingDelta,
+)
 from streaming.listener import Listener
 from streaming.microphone import RATE, RATE_IN
 from streaming.session import Session
@@ -69,7 +77,13 @@ def speech(seconds: float, seed: int) -> NDArray[np.int16]:
     return pcm
 
 
-async def live(engine: VllmEngine, detector: SpeechDetector, pcm: NDArray[np.int16]) -> dict[str, float]:
+async def live(
+    engine: VllmEngine,
+    detector: SpeechDetector,
+    pcm: NDArray[np.int16],
+    windows: Windows | None = None,
+    encoding: Encoding = "incremental",
+) -> dict[str, float]:
     """Milliseconds from the last packet to the first thinking and the first reply token."""
     told: dict[str, float] = {}
     finished = asyncio.Event()
@@ -85,8 +99,8 @@ async def live(engine: VllmEngine, detector: SpeechDetector, pcm: NDArray[np.int
             told["prompt"] = event.usage.audio + event.usage.text
             finished.set()
 
-    settings = SessionSettings(turn_detection=None, max_output_tokens=LIMIT)
-    session = Session(engine, detector, emit, settings)
+    settings = SessionSettings(turn_detection=None, max_output_tokens=LIMIT, encoding=encoding)
+    session = Session(engine, detector, emit, settings, windows=windows)
     running = asyncio.create_task(session.run())
     try:
         packet = RATE_IN * PACKET_MS // 1000

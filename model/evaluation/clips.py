@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from model.config import SAMPLE_RATE
 from model.evaluation.case import Clip
-from model.training import corpus, sources, voices, world
+from model.training import corpus, sounds, sources, voices, world
 from model.training.world.core import Utterance
 
 PROGRAMS = ("espeak-ng", "flite", "festival")
@@ -49,6 +49,7 @@ class Said:
 class Hesitation:
     """An utterance with a pause in the middle of it: [0, pause) is said, then nothing until `goes_on`."""
 
+    utterance: Utterance
     words: tuple[str, str]
     voice: str
     samples: Speech
@@ -61,14 +62,12 @@ def held_out(count: int = 200) -> list[Said]:
 
     Speaks what has not been spoken yet. Raises ClipsError.
     """
-    corpus_has = corpus.parts(held_out=True)
-    if not corpus_has:
+    if len(corpus.parts(held_out=True)) * corpus.BATCH < len(corpus.plan(held_out=True)):
         _need_synthesisers()
         corpus.build(held_out=True)
-        corpus_has = corpus.parts(held_out=True)
     found = [
         _said(seed, family, voice, samples, seen=False)
-        for path in corpus_has
+        for path in corpus.parts(held_out=True)
         for seed, family, voice, samples in corpus.stored(path)
     ]
     kinds: dict[str, tuple[str, Callable[[Utterance], bool]]] = {
@@ -102,31 +101,35 @@ def group(voice: str) -> str:
 
 def hesitations(count: int = 200) -> list[Hesitation]:
     """Utterances of the tests, said in two parts, the first ending in a word that cannot be the last."""
-    made: list[tuple[str, tuple[str, str]]] = []
+    made: list[tuple[str, Utterance, tuple[str, str]]] = []
     for i in itertools.count():
         if len(made) == count:
             break
         seed = f"test pause {i}"
         family = ("numbers", "everyday", "tools", "sequences")[i % 4]
-        parts = broken(world.utterance(seed, family, held_out=True), random.Random(seed))
-        if parts:
-            made.append((seed, parts))
+        said = world.utterance(seed, family, held_out=True)
+        if parts := broken(said, random.Random(seed)):
+            made.append((seed, said, parts))
     path = sources.work() / "clips" / f"eval-pauses-{count}.npz"
     if not path.exists():
         _need_synthesisers()
         cast = []
-        for seed, parts in made:  # both in one voice
+        for seed, _, parts in made:  # both in one voice
             line = voices.cast(Utterance("", "", " ".join(parts), ""), seed, held_out=True)
             cast += [replace(line, text=words) for words in parts]
-        spoken = [(x.clip(-1, 1) * 32767).astype(np.int16) for x in voices.speak(cast)]
+        spoken = []
+        for line, words in zip(cast, voices.speak(cast), strict=True):
+            level = np.random.default_rng(0)  # both as loud
+            x = sounds.clip(Utterance("", "", line.text, ""), words, level, held_out=True)
+            spoken.append((x.clip(-1, 1) * 32767).astype(np.int16))
         _keep(path, spoken, [line.voice for line in cast])
     clips = list(_kept(path))
     found = []
-    for i, (seed, parts) in enumerate(made):
+    for i, (seed, said, parts) in enumerate(made):
         (voice, first), (_, second) = clips[2 * i], clips[2 * i + 1]
         silence = np.zeros(int(random.Random(seed).uniform(*PAUSE) * SAMPLE_RATE), np.int16)
         samples = np.concatenate([first, silence, second])
-        found.append(Hesitation(parts, voice, samples, len(first), len(first) + len(silence)))
+        found.append(Hesitation(said, parts, voice, samples, len(first), len(first) + len(silence)))
     return found
 
 

@@ -43,28 +43,30 @@ def generate(
 ) -> list[list[int]]:
     """The likeliest continuation of each prompt [T, hidden], several at a time; the stop is left out."""
     found: list[list[int]] = [[] for _ in prompts]
+    where = network.lm_head.weight.device
     for members in _batches([len(p) for p in prompts]):
         longest = max(len(prompts[i]) for i in members)
         lacking = [longest - len(prompts[i]) for i in members]
         x = torch.stack(
             [torch.nn.functional.pad(prompts[i], (0, 0, n, 0)) for i, n in zip(members, lacking, strict=True)]
         )
-        begin = torch.tensor(lacking)
-        real = torch.arange(longest)[None] >= begin[:, None]
-        seen = real[:, None, :] & torch.ones(longest, longest, dtype=torch.bool).tril()
-        seen |= torch.eye(longest, dtype=torch.bool)  # padding sees itself: no empty softmax
-        positions = (torch.arange(longest)[None] - begin[:, None]).clamp(min=0)
+        begin = torch.tensor(lacking, device=where)
+        real = torch.arange(longest, device=where)[None] >= begin[:, None]
+        seen = real[:, None, :] & torch.ones(longest, longest, dtype=torch.bool, device=where).tril()
+        seen |= torch.eye(longest, dtype=torch.bool, device=where)  # padding sees itself: no empty softmax
+        positions = (torch.arange(longest, device=where)[None] - begin[:, None]).clamp(min=0)
         cache: Cache = []
         going = set(range(len(members)))
         for _ in range(limit):
-            bias = torch.zeros(seen.shape, dtype=x.dtype).masked_fill_(~seen, float("-inf"))[:, None]
+            bias = x.new_zeros(seen.shape).masked_fill_(~seen, float("-inf"))[:, None]
             hidden = network.model(x, positions=positions, bias=bias, cache=cache)
             tokens = network.lm_head(hidden[:, -1]).argmax(-1)
+            told = tokens.tolist()
             for row in list(going):
-                if int(tokens[row]) in stop:
+                if told[row] in stop:
                     going.discard(row)
                 else:
-                    found[members[row]].append(int(tokens[row]))
+                    found[members[row]].append(told[row])
             if not going:
                 break
             x = network.model.embed_tokens(tokens[:, None])
@@ -121,7 +123,7 @@ def encode(network: StepAudio2, takes: Sequence[Samples], sizes: Windows | None)
         for at in range(0, len(members), size):
             batch = members[at : at + size]
             mels = torch.stack([mel for _, _, mel in batch]).to(weight)
-            rows = network.adapter(network.encoder(mels, real=real, first=first)).float()
+            rows = network.adapter(network.encoder(mels, real=real, first=first)).float().cpu()
             for row, (place, window, _) in zip(rows, batch, strict=True):
                 number, piece = places[place]
                 found[number][piece][window.start : window.stop] = row[window.keep]
@@ -133,8 +135,8 @@ class Respondent:
 
     def __init__(self, folder: Path, dtype: torch.dtype = torch.float32, limit: int = LIMIT) -> None:
         """Raises CheckpointError."""
-        self.network = checkpoint.load(folder, dtype)
-        self._dtype, self._limit = dtype, limit
+        self.network = checkpoint.load(folder, dtype).to("cuda" if torch.cuda.is_available() else "cpu")
+        self._limit = limit
         words = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.prompt = Prompt.of(
             lambda text: list(words.encode(text, add_special_tokens=False).ids), words.get_vocab()
@@ -185,12 +187,15 @@ class Respondent:
         return heads
 
     def ids(self, ids: Sequence[int]) -> Tensor:
-        return self.network.model.embed_tokens(torch.tensor(list(ids), dtype=torch.long))
+        weight = self.network.model.embed_tokens.weight
+        return self.network.model.embed_tokens(
+            torch.tensor(list(ids), dtype=torch.long, device=weight.device)
+        )
 
     def _turn(self, heard: Sequence[Piece]) -> Tensor:
         """An open human turn with its audio."""
         start, end = self.ids([self.prompt.audio_start]), self.ids([self.prompt.audio_end])
-        parts = [part for piece in heard for part in (start, piece.to(self._dtype), end)]
+        parts = [part for piece in heard for part in (start, piece.to(start), end)]
         return torch.cat([self.ids(self.prompt.human_open()), *parts])
 
     def _joined(self, head: Tensor, ids: Sequence[int]) -> Tensor:

@@ -27,13 +27,15 @@ from model.training.world.core import Effort, Utterance, chain
 EFFORTS: dict[Effort, float] = {"medium": 0.8, "short": 0.1, "long": 0.1}
 LINES: dict[Effort, str] = {"short": SHORT, "medium": "", "long": LONG}
 TYPED = {  # families of typed turns: there is nothing to hear in them, only to think
-    "numbers": 58,
-    "sequences": 13,
-    "everyday": 9,
-    "memory": 10,
+    "numbers": 40,
+    "sequences": 18,
+    "everyday": 22,
+    "memory": 9,
     "tools": 7,
-    "unknown": 3,
+    "unknown": 4,
 }
+READ_BACK = 0.2  # share of the typed digits to read back that are kept: that needs no thought
+HARD = {"perception": 0.17, "everyday": 0.12, "sequences": 0.08}  # spoken turns with every intent alike
 WITHOUT = {"numbers": 0.12, "sequences": 0.2}  # how often a reply without thoughts is learned as well
 WITHOUT_ELSE = 0.3
 CUT_CHAIN = 0.06
@@ -170,7 +172,7 @@ class Maker:
                 if last and r.random() < 0.15:
                     writer.audio(self.source.cut(), at)
                     return
-                heard = self.source.spoken(intent or _tool_intent(r, course))
+                heard = self.source.spoken(intent or _wanted(r, course))
                 said = heard.said
                 at = writer.audio(heard, at)
                 at = writer.put([prompt.audio_end], at, TRUNK)
@@ -213,13 +215,22 @@ class Maker:
             family = family or r.choices(list(TYPED), weights=list(TYPED.values()))[0]
             seed = f"typed {r.getrandbits(48)}"
             said = world.of_intent(seed, intent) if intent else world.utterance(seed, family)
+            if said.intent == "digits" and r.random() > READ_BACK:
+                continue
             if dialogue.can_be_typed(said):
                 return said
 
 
-def _tool_intent(r: random.Random, course: dialogue.Course) -> str | None:
-    """Where tools are offered, they are mostly wanted."""
-    return r.choice(list(world.FAMILIES["tools"])) if course.offered and r.random() < 0.45 else None
+def _wanted(r: random.Random, course: dialogue.Course) -> str | None:
+    """The intent of the next spoken turn, None for any. Where tools are offered, they are mostly wanted."""
+    if course.offered and r.random() < 0.45:
+        return r.choice(list(world.FAMILIES["tools"]))
+    share = r.random()
+    for family, hard in HARD.items():
+        if share < hard:
+            return r.choice(list(world.FAMILIES[family]))
+        share -= hard
+    return None
 
 
 def typed(said: Utterance, r: random.Random) -> str:

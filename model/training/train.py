@@ -119,7 +119,7 @@ class Pool:
 
 
 def _turns_short(r: random.Random) -> int:
-    return r.choice((1, 1, 1, 2, 2, 3, 4))
+    return r.choice((1, 1, 1, 1, 2, 2, 3))
 
 
 def _turns_long(r: random.Random) -> int:
@@ -133,10 +133,10 @@ def _turns_text(r: random.Random) -> int:
 def draw_rows(maker: Maker, r: random.Random) -> list[Row]:
     """One step's rows of audio and text. Mostly short conversations, some of many turns."""
     kind = r.random()
-    if kind < 0.72:
-        spoken = [maker.row(512, r, _turns_short) for _ in range(4)]
-    elif kind < 0.96:
-        spoken = [maker.row(1000, r, _turns_long) for _ in range(2)]
+    if kind < 0.8:
+        spoken = [maker.row(320, r, _turns_short) for _ in range(7)]
+    elif kind < 0.97:
+        spoken = [maker.row(900, r, _turns_long) for _ in range(2)]
     else:
         spoken = [maker.row(1600, r, lambda r: 24)]
     length = max(len(row.ids) for row in spoken)
@@ -178,7 +178,7 @@ class Schedule:
         return min(1.0, (step + 1) / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
 
 
-STEPS = Schedule(text=1000, ctc=1500, joint=14_000)
+STEPS = Schedule(text=1000, ctc=1500, joint=12_000)
 
 
 @dataclass

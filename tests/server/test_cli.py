@@ -20,8 +20,12 @@ def outcome(*arguments: str, **env: str) -> tuple[int, str]:
     ("arguments", "told"),
     [
         (["--help"], ["serve", "ask", "start here", "environment"]),
-        (["serve", "--help"], ["nano", "--port", "--host", "--demo", "vLLM"]),
+        (
+            ["serve", "--help"],
+            ["nano", "--port", "--host", "--demo", "--encoding", "--look-ahead-ms", "vLLM"],
+        ),
         (["ask", "--help"], ["FILE", "--url", "--json", "--think"]),
+        (["eval", "--help"], ["FOLDER", "--live", "--conditions", "--out"]),
         (["--version"], ["soundmind 0."]),
     ],
 )
@@ -50,6 +54,7 @@ def test_a_command_line_that_makes_no_sense(arguments: list[str]) -> None:
 
 def test_settings_that_make_no_sense(tmp_path: Path) -> None:
     assert "port: expected 0 to 65535, got 99999" in one_line(2, "serve", "--port", "99999")
+    assert "a multiple of 80 ms" in one_line(2, "serve", "--look-ahead-ms", "100")
     assert "known are model, host" in one_line(2, "serve", SOUNDMIND_COLOUR="red")
     assert "cannot be read" in one_line(2, "serve", "--config", str(tmp_path / "none.toml"))
 
@@ -61,6 +66,11 @@ def test_files_that_are_no_audio(tmp_path: Path) -> None:
     assert "no such file" in one_line(1, "ask", str(tmp_path / "none.wav"))
     assert "expected audio" in one_line(1, "ask", str(text))
     assert "the file is empty" in one_line(1, "ask", str(empty))
+
+
+def test_recordings_that_cannot_be_scored(tmp_path: Path) -> None:
+    assert "expected one CSV file" in one_line(1, "eval", str(tmp_path))
+    assert "expected some of clean,noise,telephone" in one_line(2, "eval", "--conditions", "loud")
 
 
 def test_checkpoints_that_are_none(tmp_path: Path) -> None:

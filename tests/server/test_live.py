@@ -86,6 +86,55 @@ async def test_without_thinking(ws: str) -> None:
     assert report.final["thinking"] == "" and report.final["reply"] and report.final["heard"] is None
 
 
+@pytest.mark.parametrize(
+    "entry", [e for e in SPOKEN if len(e["expect"]) == 1], ids=lambda entry: str(entry["file"])
+)
+async def test_a_recording_encoded_anew_is_answered(entry: dict[str, Any], ws: str) -> None:
+    async with talking(ws) as client:
+        await client.update(soundmind={"encoding": "refined"})
+        await client.send(append(read_pcm(RECORDINGS / entry["file"]) + SILENCE))
+        done = await client.until("response.done")
+    assert entry["expect"][0] in done["response"]["output"][0]["content"][0]["text"]
+
+
+async def test_a_budget_ends_the_thoughts_and_not_the_reply(ws: str) -> None:
+    async with talking(ws) as client:
+        await client.update(reasoning={"max_tokens": 6})
+        await client.send(append(recording("sum") + SILENCE))
+        response = (await client.until("response.done"))["response"]
+        thought = next(e["text"] for e in client.seen if e["type"] == "response.reasoning_text.done")
+        assert response["status"] == "completed"
+        assert response["output"][0]["content"][0]["text"]
+        await client.update(reasoning={"max_tokens": "inf"})
+        await answered(client)
+        whole = [e["text"] for e in client.seen if e["type"] == "response.reasoning_text.done"][1]
+        assert 0 < len(thought) < len(whole)
+
+
+async def test_tools_are_told_to_the_model_and_their_results_too(ws: str) -> None:
+    """The plumbing: whether the model calls them, and well, is for its own tests."""
+    timer = {"name": "set_timer", "parameters": {"type": "object", "properties": {"minutes": {}}}}
+    async with talking(ws) as client:
+        await answered(client)
+        plain = client.seen[-1]["response"]["usage"]["input_token_details"]["text_tokens"]
+        await client.update(tools=[timer])
+        call = {"type": "function_call", "name": "set_timer", "arguments": "{}", "call_id": "mine"}
+        output = {"type": "function_call_output", "call_id": "mine", "output": "no <|EOT|> in here"}
+        for item in (call, output):
+            await client.send({"type": "conversation.item.create", "item": item})
+            await client.until("conversation.item.done")
+        await client.send({"type": "response.create"})
+        response = (await client.until("response.done"))["response"]
+        told = response["usage"]["input_token_details"]["text_tokens"] - plain
+        assert told > len("tool_json_schemas set_timer tool_call function_output no in here") // 2
+        choice = {"type": "function", "name": "set_timer"}
+        await client.send({"type": "response.create", "response": {"tool_choice": choice}})
+        response = (await client.until("response.done"))["response"]
+        if response["status"] == "failed":
+            assert response["status_details"]["error"]["code"] == "invalid_function_call"
+        assert all(item["name"] == "set_timer" for item in response["output"])
+
+
 async def test_the_openai_package_talks_to_it(live: str) -> None:
     client = AsyncOpenAI(base_url=f"{live}/v1", api_key="none")
     assert [model.id async for model in client.models.list()] == ["nano"]
