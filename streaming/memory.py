@@ -180,6 +180,14 @@ class Memory:
             if part:
                 self._listener.append(part)
 
+    def corrected(self, item_id: str, text: str) -> None:
+        """Less of a reply was heard than was noted."""
+        self.conversation.heard(item_id, text)
+        if self._ear is None:
+            self.reopen()
+        else:
+            self._stale = True
+
     # --- what a reply sees ---
 
     def question(self, encoding: Encoding, opening: Context | None = None) -> Context:

@@ -19,6 +19,7 @@ from streaming.events import Event, SessionSettings
 from streaming.session import Session
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine
+from tests.voices import ScriptedVoice
 from tests.wire import validate
 
 Wire = dict[str, Any]
@@ -35,13 +36,19 @@ def append(audio: bytes) -> Wire:
 
 
 @asynccontextmanager
-async def serving(engine: ScriptedEngine, **options: Any) -> AsyncIterator[str]:
+async def serving(
+    engine: ScriptedEngine, voice: ScriptedVoice | None = None, **options: Any
+) -> AsyncIterator[str]:
     """The whole server but for its engine; gives ws://HOST:PORT. `options`: those of `create_app`."""
+    if voice is not None:
+        options["voices"] = voice.names
 
     def session(
         emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]
     ) -> LiveSession:
-        return Session(engine, cast(SpeechDetector, Loudness()), emit, settings, appended=appended)
+        return Session(
+            engine, cast(SpeechDetector, Loudness()), emit, settings, appended=appended, voice=voice
+        )
 
     app = create_app(engine, session, **{"model": "nano", **options})
     with bind("127.0.0.1", 0) as sock:

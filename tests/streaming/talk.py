@@ -13,6 +13,7 @@ from streaming.context import Context
 from streaming.events import Event, SessionSettings
 from streaming.session import Session
 from tests.scripted import Loudness, ScriptedEngine
+from tests.voices import ScriptedVoice
 
 E = TypeVar("E")
 PACKET = 480  # samples at 24 kHz: 20 ms
@@ -21,11 +22,20 @@ PACKET = 480  # samples at 24 kHz: 20 ms
 class Talk:
     """A session under test: what it told, and somebody who speaks to it."""
 
-    def __init__(self, engine: ScriptedEngine, settings: SessionSettings) -> None:
+    def __init__(
+        self, engine: ScriptedEngine, settings: SessionSettings, voice: ScriptedVoice | None = None
+    ) -> None:
         self.engine = engine
         self.events: list[Event] = []
         self.now = 0.0
-        self.session = Session(engine, Loudness(), self.events.append, settings, clock=lambda: self.now)  # type: ignore[arg-type]
+        self.session = Session(
+            engine,
+            Loudness(),  # type: ignore[arg-type]
+            self.events.append,
+            settings,
+            voice=voice,
+            clock=lambda: self.now,
+        )
 
     def of(self, kind: type[E]) -> list[E]:
         return [e for e in self.events if isinstance(e, kind)]
@@ -51,9 +61,11 @@ class Talk:
 
 @asynccontextmanager
 async def talk(
-    engine: ScriptedEngine | None = None, settings: SessionSettings | None = None
+    engine: ScriptedEngine | None = None,
+    settings: SessionSettings | None = None,
+    voice: ScriptedVoice | None = None,
 ) -> AsyncIterator[Talk]:
-    made = Talk(engine or ScriptedEngine(), settings or SessionSettings())
+    made = Talk(engine or ScriptedEngine(), settings or SessionSettings(), voice)
     task = asyncio.create_task(made.session.run())
     try:
         await made.settle()

@@ -82,7 +82,10 @@ def test_what_is_asked_plainly_is_trained_on_and_no_words_are_both() -> None:
 def test_the_three_families_keep_to_few_words() -> None:
     r = random.Random(3)
     rules = [
-        rule for family in (numbers, sequences, everyday) for rule in family.RULES.values() for _ in range(500)
+        rule
+        for family in (numbers, sequences, everyday)
+        for rule in family.RULES.values()
+        for _ in range(500)
     ]
     assert len({word for rule in rules for word in rule.make(r).words.split()}) <= 260
 
