@@ -205,12 +205,15 @@ def speech_python() -> str:
     """The interpreter of the environment that holds Piper and pyworld, made on first use."""
     if named := os.environ.get("SOUNDMIND_PIPER_PYTHON"):
         return named
-    python = sources.work() / "piper" / "bin" / "python"
-    if not python.exists():
-        pinned = [f"{name}=={version(name)}" for name in PACKAGES]
-        _run([sys.executable, "-m", "venv", str(python.parent.parent)])
-        _run([str(python), "-m", "pip", "install", "-q", "pyworld==0.3.5", *pinned])
-    return str(python)
+    home = sources.work() / "speech"
+    python, installed = str(home / "bin" / "python"), home / "installed.txt"
+    packages = ["pyworld==0.3.5", *(f"{name}=={version(name)}" for name in PACKAGES)]
+    wanted = "\n".join(packages)
+    if not installed.exists() or installed.read_text() != wanted:
+        _run([sys.executable, "-m", "venv", str(home)])
+        _run([python, "-m", "pip", "install", "-q", *packages])
+        installed.write_text(wanted)
+    return python
 
 
 def _vocode(jobs: list[tuple[Line, Path]]) -> None:

@@ -60,7 +60,7 @@ def test_responses() -> None:
         "conversation": "auto",
     }
     assert parse({"type": "response.create", "response": wanted}) == p.CreateResponse(
-        ResponseRequest("short", "minimal", None, 7, (), metadata={"a": "b"})
+        ResponseRequest("short", "minimal", None, 7, (), metadata={"a": "b"}, spoken=True)
     )
     nulls = {"instructions": None, "max_output_tokens": None, "tools": None, "reasoning": None}
     assert parse({"type": "response.create", "response": nulls}) == p.CreateResponse(ResponseRequest())
