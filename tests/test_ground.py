@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from server.cli import _parser
 from tests.scripted import ScriptedEngine
 from tests.server.client import serving
+from tests.voices import ScriptedVoice
 from tools import check_versions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,7 +133,7 @@ def test_what_the_readme_links_to_is_there() -> None:
 async def test_the_client_in_the_readme_is_answered() -> None:
     found = re.search(r"```python\n(.*?)```", README, re.S)
     assert found
-    async with serving(ScriptedEngine()) as url:
+    async with serving(ScriptedEngine(), ScriptedVoice()) as url:
         code = found[1].replace("http://127.0.0.1:8000", url.replace("ws", "http", 1))
         client = await asyncio.create_subprocess_exec(
             sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE
