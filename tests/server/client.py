@@ -99,6 +99,12 @@ async def talking(url: str, **options: Any) -> AsyncIterator[Client]:
         yield client
 
 
+def words_of(response: Wire) -> str:
+    """What a response says, spoken or not."""
+    part = response["output"][0]["content"][0]
+    return str(part["transcript"] if part["type"] == "output_audio" else part["text"])
+
+
 async def eventually(condition: Callable[[], bool]) -> None:
     """Returns once it holds; the test's own time limit is the limit."""
     while True:
