@@ -203,7 +203,7 @@ for job in map(json.loads, sys.stdin):
 
 def speech_python() -> str:
     """The interpreter of the environment that holds Piper and pyworld, made on first use."""
-    if named := os.environ.get("SOUNDMIND_PIPER_PYTHON"):
+    if named := os.environ.get("SOUNDMIND_NANO_PYTHON"):
         return named
     home = sources.work() / "speech"
     python, installed = str(home / "bin" / "python"), home / "installed.txt"

@@ -70,3 +70,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_an_environment_that_makes_no_sense(variable: str) -> None:
     with pytest.raises(ConfigError, match=variable):
         load({}, {variable: "many"})
+
+
+def test_the_recipes_variables_are_no_settings() -> None:
+    assert load({}, {"SOUNDMIND_NANO_WORK": "somewhere"}) == load({}, {})

@@ -30,7 +30,9 @@ def test_sounds_are_heard_in_their_order() -> None:
 def test_about_one_key_in_eight_is_held_out_and_always_the_same() -> None:
     keys = [Utterance("numbers", "sum", "", f"{a},{b}").held_out for a in range(60) for b in range(60)]
     assert 0.1 < sum(keys) / len(keys) < 0.15
-    assert keys == [Utterance("numbers", "sum", "", f"{a},{b}").held_out for a in range(60) for b in range(60)]
+    assert keys == [
+        Utterance("numbers", "sum", "", f"{a},{b}").held_out for a in range(60) for b in range(60)
+    ]
 
 
 def test_a_call_has_the_form_of_step_audio() -> None:

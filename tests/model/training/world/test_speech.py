@@ -34,4 +34,6 @@ def test_a_question_keeps_its_words() -> None:
     found = {asked(r, "what is two plus two") for _ in range(300)}
     assert len(found) > 8
     assert all("what is two plus two" in words for words in found)
-    assert not any(words.startswith("tell me add") for words in (asked(r, "add two and two") for _ in range(300)))
+    assert not any(
+        words.startswith("tell me add") for words in (asked(r, "add two and two") for _ in range(300))
+    )
