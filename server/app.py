@@ -60,10 +60,11 @@ def create_app(
     model: str,
     key: str | None = None,
     encoding: Encoding = "incremental",
+    voices: tuple[str, ...] = (),
 ) -> Starlette:
     """`model` is its name as clients are told it; `key` what they must know, None: nothing.
 
-    `encoding` is that of sessions that do not say.
+    `encoding` is that of sessions that do not say; `voices` are what sessions can speak with.
     """
     metrics = Metrics(engine.running, engine.kv_usage)
 
@@ -78,6 +79,7 @@ def create_app(
         admit,
         lambda emit, settings: session(emit, settings, metrics),
         metrics.observe,
+        voices,
     )
     app = Starlette(
         routes=[

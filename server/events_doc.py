@@ -32,8 +32,8 @@ echoes what is in effect, which may differ from what was asked for.
 
 Choices made for stock clients, which mostly ask for more than there is yet:
 
-- `output_modalities: ["audio"]`, their default, is taken and answered with `["text"]`: replies are text
-  for now.
+- `output_modalities: ["audio"]`, the default, is answered with `["text"]` by a server without a voice. The
+  names of the hosted API's voices are taken, and mean the default voice.
 - `semantic_vad`: at a pause, and with every 400 ms heard, the model tells how likely the turn is over. From a
   likelihood on, {sure} of silence end it; the less likely, the more, up to a longest silence. Its eagerness
   sets both: {eagerness}. Where the model does not answer in time, the silence alone decides, after 1000 ms
@@ -64,7 +64,7 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   and may come while the response that called is not done yet: it takes its place behind it.
 - Our own fields stand in `session.soundmind` and `reasoning`, and are echoed to those only who have set
   them.
-- A truncation is never refused: text has no audio to cut, so it is answered with 0 ms and cuts nothing.
+- A truncation is never refused: it is clamped to the audio there is, and of text it cuts nothing.
 """
 
 LIMITS = """\

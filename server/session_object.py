@@ -14,7 +14,7 @@ from typing import Any
 
 from model.tools import Tool
 from server import client_events as ce
-from server.protocol import choice, limit, tools
+from server.protocol import choice, limit, tools, voice
 from streaming.events import (
     Effort,
     Encoding,
@@ -44,6 +44,10 @@ class SessionState:
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
     speculation: bool = True
+    voices: tuple[str, ...] = ()  # of the server, the default first; none: replies are text
+    spoken: bool = True  # as far as there is a voice
+    voice: str | None = None
+    speed: float = 1.0
     own: frozenset[str] = frozenset()  # our own fields that the client has set: of soundmind, or reasoning
 
     @property
@@ -62,6 +66,9 @@ class SessionState:
             self.tool_choice,
             self.encoding,
             self.speculation,
+            self.spoken and bool(self.voices),
+            self.voice,
+            self.speed,
         )
 
     def updated(self, wanted: ce.Session) -> SessionState:
@@ -78,7 +85,20 @@ class SessionState:
         if wanted.soundmind is not None:
             named = wanted.soundmind.model_dump(exclude_none=True)
             state = replace(state, **named, own=state.own | named.keys())
+        if wanted.output_modalities is not None:
+            state = replace(state, spoken="audio" in wanted.output_modalities)
+        if wanted.audio is not None and wanted.audio.output is not None:
+            state = state._speaking(wanted.audio.output)
         return state._thinking(wanted.reasoning)._hearing(wanted.audio.input if wanted.audio else None)
+
+    def _speaking(self, wanted: ce.AudioOutput) -> SessionState:
+        """Raises ProtocolError for a voice that is not there."""
+        state = self
+        if wanted.voice is not None:
+            state = replace(state, voice=voice(wanted.voice, self.voices))
+        if wanted.speed is not None:
+            state = replace(state, speed=wanted.speed)
+        return state
 
     def _thinking(self, wanted: ce.Reasoning | None) -> SessionState:
         state = self
@@ -116,14 +136,21 @@ class SessionState:
         reasoning: dict[str, Any] = {"effort": "minimal" if self.effort == "none" else self.effort}
         if "reasoning" in self.own:
             reasoning["max_tokens"] = self.max_reasoning_tokens or "inf"
+        audio: dict[str, Any] = {"input": hearing}
+        if self.voices:
+            audio["output"] = {
+                "format": {"type": "audio/pcm", "rate": 24000},
+                "voice": self.voice or self.voices[0],
+                "speed": self.speed,
+            }
         session = {
             "type": "realtime",
             "object": "realtime.session",
             "id": self.id,
             "model": self.model,
             "instructions": self.instructions,
-            "output_modalities": ["text"],
-            "audio": {"input": hearing},
+            "output_modalities": ["audio" if self.settings.spoken else "text"],
+            "audio": audio,
             "reasoning": reasoning,
             "max_output_tokens": self.max_output_tokens or "inf",
             "tools": [{"type": "function", **tool.schema()} for tool in self.tools],

@@ -78,6 +78,9 @@ class SessionSettings:
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
     speculation: bool = True  # think at a pause already, in case the turn ends there
+    spoken: bool = False  # replies are spoken, where there is a voice
+    voice: str | None = None  # None: the default
+    speed: float = 1.0
 
     @property
     def offered(self) -> tuple[Tool, ...]:
@@ -99,6 +102,9 @@ class ResponseRequest:
     tools: tuple[Tool, ...] | None = None
     tool_choice: ToolChoice | None = None
     metadata: Mapping[str, str] | None = None
+    spoken: bool | None = None
+    voice: str | None = None
+    speed: float | None = None
 
 
 # --- what a session tells ---
@@ -162,6 +168,7 @@ class Timings:
     turn_ended: float | None = None
     first_thinking: float | None = None
     first_reply: float | None = None
+    first_sound: float | None = None
     done: float | None = None
 
 
@@ -217,6 +224,7 @@ class TranscriptFailed:
 class ResponseStarted:
     response_id: str
     metadata: Mapping[str, str] | None = None
+    spoken: bool = False
 
 
 @dataclass(frozen=True)
@@ -242,6 +250,26 @@ class ReplyStarted:
     response_id: str
     item_id: str
     previous_item_id: str | None
+    spoken: bool = False  # then SpeechDelta follows, else ReplyDelta
+
+
+@dataclass(frozen=True)
+class SpeechDelta:
+    """Sound of a reply (16 bit, mono, 24 kHz), and the text whose words begin in it; either may be empty."""
+
+    response_id: str
+    item_id: str
+    pcm: bytes
+    delta: str
+
+
+@dataclass(frozen=True)
+class Truncated:
+    """A client has told how much of a reply was heard: that is its text now."""
+
+    item_id: str
+    ms: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -293,6 +321,8 @@ Event = (
     | ThinkingDone
     | ReplyStarted
     | ReplyDelta
+    | SpeechDelta
+    | Truncated
     | CallMade
     | ResponseDone
 )

@@ -195,6 +195,14 @@ class Memory:
         if self._ear is not None and samples is not None:
             self._ending(samples, over)
 
+    def corrected(self, item_id: str, text: str) -> None:
+        """Less of a reply was heard than was noted."""
+        self.conversation.heard(item_id, text)
+        if self._ear is None:
+            self.reopen()
+        else:
+            self._stale = True
+
     # --- what a reply sees ---
 
     def question(self, encoding: Encoding, opening: Context | None = None) -> Context:

@@ -18,6 +18,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from model.reasoning import Call
 from model.windows import Windows
 from streaming import asked, turn
 from streaming.context import Context
@@ -50,19 +51,23 @@ from streaming.events import (
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
+    Truncated,
     Usage,
 )
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
+from streaming.mouth import Mouth, Track
 from streaming.recall import opening
 from streaming.reply import ActiveReply
 from streaming.speaker import Told, speak, transcribe
 from streaming.thought import Thought
 from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector
+from streaming.voice import Voice
 
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
+TRACKS = 20  # replies of which it is known when each word was spoken
 
 
 def _id(kind: str) -> str:
@@ -82,6 +87,7 @@ class Session:
         appended: Callable[[], None] = lambda: None,
         speculated: Callable[[bool, int], None] = lambda promoted, tokens: None,
         windows: Windows | None = None,
+        voice: Voice | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`appended` and `speculated` (whether it was heard, and its tokens until then) are for metrics."""
@@ -90,6 +96,8 @@ class Session:
         self._speculated = speculated
         self._settings = settings
         self._clock = clock
+        self._voice = voice
+        self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
         self._microphone = Microphone(detector, settings.turn_detection)
         self._state = State.IDLE
         self._turn_id = ""
@@ -214,6 +222,23 @@ class Session:
         if self._reply is None or response_id not in (None, self._reply.response_id):
             raise NoActiveResponse("Cancellation failed: no active response found")
         self._happened(Happened.REPLY_CANCELLED)
+
+    def truncate(self, item_id: str, ms: int) -> bool:
+        """So much of a spoken reply was played. False where it is no such reply, or too long ago."""
+        reply = self._reply
+        if reply is not None and reply.item_id == item_id and reply.mouth is not None:
+            reply.heard_ms = ms
+            track, text = reply.mouth.track, reply.text
+        elif item_id in self._tracks:
+            track, text = self._tracks[item_id]
+        else:
+            return False
+        heard = text[: track.heard(ms)]
+        if item_id in self._tracks and len(heard) < len(text):
+            self._tracks[item_id] = (track, heard)
+            self._memory.corrected(item_id, heard)
+        self._emit(Truncated(item_id, min(ms, track.ms), heard))
+        return True
 
     def add_item(self, item: Item, previous_item_id: str | None = None) -> None:
         """Add an item at the end of the conversation; "root" is before all items.
@@ -376,30 +401,67 @@ class Session:
         )
         if since is not None:
             reply.timings = Timings(turn_ended=reply.since(now))
+        if settings.spoken and self._voice is not None:
+            reply.mouth = self._mouth(reply, settings, self._voice)
+        self._emit(ResponseStarted(reply.response_id, request.metadata, reply.mouth is not None))
         self._thought, self._request = thought, request
         thought.wanted = True
-        self._emit(ResponseStarted(reply.response_id, request.metadata))
         reply.task = self._spawn(self._speak(reply, thought))
+
+    def _mouth(self, reply: ActiveReply, settings: SessionSettings, voice: Voice) -> Mouth:
+        def told(pcm: bytes, text: str) -> None:
+            self._microphone.playing(pcm)
+            self._emit(reply.said(pcm, text, self._clock()))
+
+        return Mouth(voice, settings.voice or voice.names[0], settings.speed, told, self._clock)
 
     async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"
         reason = message = None
         try:
-            async with aclosing(thought.told()) as steps:
-                async for told in steps:
-                    for event in reply.take(told, self._clock()):
-                        self._emit(event)
-                    if told.finish == "length":
-                        status, reason = "incomplete", "max_output_tokens"
+            if reply.mouth is None:
+                finish = await self._decode(reply, thought)
+            else:
+                finish = await self._speak_aloud(reply, reply.mouth, thought)
+            if finish == "length":
+                status, reason = "incomplete", "max_output_tokens"
         except SessionError as error:
             status, reason, message = "failed", error.code, str(error)
         if self._reply is reply:
             self._finish_reply(status, reason, message)
             self._happened(Happened.REPLY_ENDED)
 
+    async def _decode(self, reply: ActiveReply, thought: Thought) -> str | None:
+        """Think and reply; returns why it ended."""
+        finish = None
+        async with aclosing(thought.told()) as steps:
+            async for told in steps:
+                for part in told.parts or (None,):
+                    if isinstance(part, Call) and reply.mouth is not None:
+                        await reply.mouth.quiet()  # a call is told behind all words
+                    step = replace(told, parts=() if part is None else (part,))
+                    for event in reply.take(step, self._clock()):
+                        self._emit(event)
+                finish = told.finish
+        return finish
+
+    async def _speak_aloud(self, reply: ActiveReply, mouth: Mouth, thought: Thought) -> str | None:
+        """The same, until all of it has been spoken. Raises the first SessionError of either."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(mouth.run())
+                finish = await self._decode(reply, thought)
+                await mouth.quiet()
+                speaking.cancel()
+            return finish
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
     def _hold_reply(self, held: bool) -> None:
-        assert self._thought is not None
+        assert self._reply is not None and self._thought is not None
         self._thought.hold(held)
+        if self._reply.mouth is not None:
+            self._reply.mouth.hold(held)
 
     def _finish_reply(self, status: Status, reason: str | None, message: str | None = None) -> None:
         """Tell the end of the active reply, keep what was heard of it, abort the rest."""
@@ -410,6 +472,12 @@ class Session:
         for event in reply.end(status, reason, message, self._clock()):
             self._emit(event)
         self._memory.replied(reply.entry)
+        if reply.mouth is not None:
+            if status != "completed":
+                self._microphone.silenced()
+            self._tracks[reply.item_id] = (reply.mouth.track, reply.heard(status, self._clock()))
+            while len(self._tracks) > TRACKS:
+                del self._tracks[next(iter(self._tracks))]
         if reply.task is not None and status in ("cancelled", "failed"):
             reply.task.cancel()
 

@@ -15,6 +15,7 @@ from streaming.events import Event, SessionSettings
 from streaming.session import Session
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine
+from tests.voices import ScriptedVoice
 
 E = TypeVar("E")
 PACKET = 480  # samples at 24 kHz: 20 ms
@@ -24,7 +25,11 @@ class Talk:
     """A session under test: what it told, and somebody who speaks to it."""
 
     def __init__(
-        self, engine: ScriptedEngine, settings: SessionSettings, detector: SpeechDetector | None = None
+        self,
+        engine: ScriptedEngine,
+        settings: SessionSettings,
+        voice: ScriptedVoice | None = None,
+        detector: SpeechDetector | None = None,
     ) -> None:
         self.engine = engine
         self.events: list[Event] = []
@@ -37,6 +42,7 @@ class Talk:
             self.events.append,
             settings,
             speculated=self._speculated,
+            voice=voice,
             clock=lambda: self.now,
         )
 
@@ -73,9 +79,10 @@ class Talk:
 async def talk(
     engine: ScriptedEngine | None = None,
     settings: SessionSettings | None = None,
+    voice: ScriptedVoice | None = None,
     detector: SpeechDetector | None = None,
 ) -> AsyncIterator[Talk]:
-    made = Talk(engine or ScriptedEngine(), settings or SessionSettings(), detector)
+    made = Talk(engine or ScriptedEngine(), settings or SessionSettings(), voice, detector)
     task = asyncio.create_task(made.session.run())
     try:
         await made.settle()
