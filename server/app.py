@@ -38,8 +38,8 @@ class LiveEngine(Protocol):
     def kv_usage(self) -> float: ...
 
 
-# emit, settings, appended: what `streaming.session.Session` is made with.
-MakeSession = Callable[[Callable[[Event], None], SessionSettings, Callable[[], None]], LiveSession]
+# emit, settings, metrics: what `streaming.session.Session` is made with.
+MakeSession = Callable[[Callable[[Event], None], SessionSettings, Metrics], LiveSession]
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,11 @@ def create_app(
     model: str,
     key: str | None = None,
     encoding: Encoding = "incremental",
+    voices: tuple[str, ...] = (),
 ) -> Starlette:
     """`model` is its name as clients are told it; `key` what they must know, None: nothing.
 
-    `encoding` is that of sessions that do not say.
+    `encoding` is that of sessions that do not say; `voices` are what sessions can speak with.
     """
     metrics = Metrics(engine.running, engine.kv_usage)
 
@@ -76,8 +77,9 @@ def create_app(
         model,
         encoding,
         admit,
-        lambda emit, settings: session(emit, settings, metrics.appended),
+        lambda emit, settings: session(emit, settings, metrics),
         metrics.observe,
+        voices,
     )
     app = Starlette(
         routes=[

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from server.config import KNOWN, Config, ConfigError, load
+from server.config import KNOWN, Config, ConfigError, Speech, load
 from server.shutdown import Shutdown, exit_now
 from streaming.events import Encoding
 
@@ -258,12 +258,17 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "it was spoken (the default), or the whole turn encoded anew",
     )
     _add_windows(parser)
+    parser.add_argument(
+        "--voice",
+        choices=get_args(Speech),
+        help="what speaks the replies (piper; none: they are text)",
+    )
     parser.add_argument("--demo", action="store_true", help="play a bundled recording to it once it is ready")
     _add_config(parser)
 
 
 def _add_ask(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_ask, host="127.0.0.1", port=0)
+    parser.set_defaults(command=_ask, host="127.0.0.1", port=0, voice="none")
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="WAV, FLAC, OGG, MP3 …; any rate, mono or not"
     )
@@ -281,7 +286,7 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(command=_eval, host="127.0.0.1", port=0)
+    parser.set_defaults(command=_eval, host="127.0.0.1", port=0, voice="none")
     parser.add_argument(
         "folder", nargs="?", type=Path, metavar="FOLDER", help="recordings, and a CSV file: file,text,answer"
     )

@@ -88,7 +88,7 @@ class ClientEvent(Shape):
     event_id: str | None = None
 
 
-NO_VOICE = "replies are text; there is no voice yet"
+NO_VOICE = '["audio"], the default, is answered with ["text"] by a server that has no voice'
 NO_MCP = "expected tools of the type function: MCP is not there"
 NO_PROMPT = "stored prompts are not there: expected null; send instructions instead"
 
@@ -137,9 +137,11 @@ class AudioInput(Shape):
 
 
 class AudioOutput(Shape):
-    format: Annotated[Any, Ignored(NO_VOICE)] = None
-    voice: Annotated[Any, Ignored(NO_VOICE)] = None
-    speed: Annotated[Any, Ignored(NO_VOICE)] = None
+    format: AudioFormat | None = None
+    voice: Annotated[
+        str | None, Partly("the voices of the server; the hosted API's names mean the default one")
+    ] = None
+    speed: Annotated[float, Field(ge=0.25, le=1.5)] | None = None
 
 
 class Audio(Shape):
@@ -215,15 +217,22 @@ class Soundmind(Shape):
         Own("what the reply sees of the spoken turn: `incremental`, the chunks that were encoded while it "
             "was spoken, or `refined`, the whole turn encoded anew"),
     ] = None  # fmt: skip
+    speculation: Annotated[
+        bool | None,
+        Own("think at a pause already, unheard, in case the turn ends there: replies come sooner, and tokens "
+            "are spent on those that were not wanted"),
+    ] = None  # fmt: skip
+    interrupt_after_ms: Annotated[
+        Annotated[int, Field(ge=0, le=2000)] | None,
+        Own("how long a sound must be voiced before it cuts a reply off; until then the reply is held back"),
+    ] = None
 
 
 class Session(Shape):
     type: Annotated[Any, Refused('expected "realtime", the one kind of session there is', ("realtime",))]
     instructions: str | None = None
     audio: Audio | None = None
-    output_modalities: Annotated[
-        Modalities | None, Ignored('["audio"] is answered with ["text"]: ' + NO_VOICE)
-    ] = None
+    output_modalities: Annotated[Modalities | None, Partly(NO_VOICE)] = None
     reasoning: Reasoning | None = None
     max_output_tokens: MaxTokens | None = None
     tools: Tools | None = None
@@ -323,7 +332,9 @@ class ItemTruncate(ClientEvent):
     type: Literal["conversation.item.truncate"]
     item_id: str
     content_index: int
-    audio_end_ms: Annotated[int, Ignored("replies have no audio that could be cut: answered with 0")]
+    audio_end_ms: Annotated[
+        Annotated[int, Field(ge=0)], Partly("the words spoken by then are kept; of text, nothing is cut")
+    ]
 
 
 # --- responses ---
@@ -334,10 +345,8 @@ class Response(Shape):
     reasoning: ResponseReasoning | None = None
     max_output_tokens: MaxTokens | None = None
     metadata: dict[str, str] | None = None
-    output_modalities: Annotated[
-        Modalities | None, Ignored('["audio"] is answered with ["text"]: ' + NO_VOICE)
-    ] = None
-    audio: Annotated[ResponseAudio | None, Ignored(NO_VOICE)] = None
+    output_modalities: Annotated[Modalities | None, Partly(NO_VOICE)] = None
+    audio: ResponseAudio | None = None
     conversation: Annotated[
         Any, Refused('expected "auto": replies outside the conversation are not there yet', ("auto", None))
     ] = None

@@ -10,13 +10,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from model.windows import LEFT, LOOK_AHEAD, TOKEN_MS, Windows
 from streaming.events import Encoding
 
 PREFIX = "SOUNDMIND_"
 RECIPE = "nano_"  # what begins so is for `make nano` (model/training)
+
+
+Speech = Literal["piper", "none"]  # what speaks the replies
 
 
 class ConfigError(ValueError):
@@ -34,12 +37,15 @@ class Config:
     look_ahead_ms: int = LOOK_AHEAD * TOKEN_MS  # audio heard behind a chunk before it is encoded
     left_context_s: float = LEFT * TOKEN_MS / 1000  # audio before a chunk that is encoded along with it
     vllm_args: tuple[str, ...] = ()
+    voice: Speech = "piper"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: expected 0 to 65535, got {self.port}")
         if self.encoding not in (encodings := get_args(Encoding)):
             raise ConfigError(f"encoding: expected {' or '.join(encodings)}, got {self.encoding!r}")
+        if self.voice not in (voices := get_args(Speech)):
+            raise ConfigError(f"voice: expected {' or '.join(voices)}, got {self.voice!r}")
         try:
             assert self.windows
         except ValueError as error:

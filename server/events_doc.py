@@ -14,7 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from model.prompt import LONG, SHORT
 from server import client_events as ce
 from server.server_events import NOT_TOLD, TOLD
-from server.session_object import EAGERNESS_MS
+from streaming.endpointing import PATIENCE, SURE_MS
 
 INTRO = """\
 # Realtime events
@@ -32,10 +32,18 @@ echoes what is in effect, which may differ from what was asked for.
 
 Choices made for stock clients, which mostly ask for more than there is yet:
 
-- `output_modalities: ["audio"]`, their default, is taken and answered with `["text"]`: replies are text
-  for now.
-- `semantic_vad` is served as `server_vad` and echoed as such; its eagerness sets how long a silence ends the
-  turn: {eagerness}.
+- `output_modalities: ["audio"]`, the default, is answered with `["text"]` by a server without a voice. The
+  names of the hosted API's voices are taken, and mean the default voice.
+- `semantic_vad`: at a pause, and with every 400 ms heard, the model tells how likely the turn is over. From a
+  likelihood on, {sure} of silence end it; the less likely, the more, up to a longest silence. Its eagerness
+  sets both: {eagerness}. Where the model does not answer in time, the silence alone decides, after 1000 ms
+  (low), 500 ms or 300 ms (high).
+- A sound while a reply is being made holds it back, and cuts it off only when it has been voiced for
+  `soundmind.interrupt_after_ms` (400): a cough or an "mhm" is shorter, and the reply goes on.
+  `speech_started` comes when that is certain, and its turn begins where the sound began.
+- What turns out to be no turn (voiced for less than 100 ms; with `semantic_vad` also what is brief and says
+  nothing) is ended by `speech_stopped` and `input_audio_buffer.cleared`, and not committed. If a reply was
+  cut off for it, a new response follows with the same settings and metadata.
 - `reasoning.effort`: `minimal`, and our own `none`, reply at once; every other effort thinks first.
   `low`, `high` and `xhigh` tell the model how much, in a line behind the instructions: `{short}` and
   `{long}`. That line is the session's: a response's own effort decides only whether it thinks. `none` is
@@ -56,7 +64,7 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   and may come while the response that called is not done yet: it takes its place behind it.
 - Our own fields stand in `session.soundmind` and `reasoning`, and are echoed to those only who have set
   them.
-- A truncation is never refused: text has no audio to cut, so it is answered with 0 ms and cuts nothing.
+- A truncation is never refused: it is clamped to the audio there is, and of text it cuts nothing.
 """
 
 LIMITS = """\
@@ -70,8 +78,9 @@ down `engine_unavailable` (1011).
 
 
 def page() -> str:
-    eagerness = ", ".join(f"{name} {ms} ms" for name, ms in EAGERNESS_MS.items())
-    intro = INTRO.replace("{eagerness}", eagerness).replace("{short}", SHORT).replace("{long}", LONG)
+    eagerness = ", ".join(f"{name} {p.sure} and {p.most_ms / 1000:.0f} s" for name, p in PATIENCE.items())
+    intro = INTRO.replace("{eagerness}", eagerness).replace("{sure}", f"{SURE_MS} ms")
+    intro = intro.replace("{short}", SHORT).replace("{long}", LONG)
     return "\n".join([intro, *_client_events(), *_server_events(), LIMITS.rstrip()])
 
 

@@ -25,6 +25,18 @@ class Metrics:
         )
         self._turns = Counter("soundmind_turns", "Replies by how they ended", ["status"], registry=registry)
         self._tokens = Counter("soundmind_tokens", "Tokens generated", ["channel"], registry=registry)
+        self._speculations = Counter(
+            "soundmind_speculations",
+            "Thoughts at a pause by what became of them",
+            ["became"],
+            registry=registry,
+        )
+        self._ahead = Counter(
+            "soundmind_speculated_tokens",
+            "Their tokens until then (those promoted are in soundmind_tokens too)",
+            ["became"],
+            registry=registry,
+        )
         self._times = {
             name: Histogram(f"soundmind_{name}_seconds", f"{what} {FROM}", buckets=SECONDS, registry=registry)
             for name, what in (
@@ -42,6 +54,12 @@ class Metrics:
         requests.set_function(running)
         usage = Gauge("soundmind_kv_usage_ratio", "Share of the KV cache in use", registry=registry)
         usage.set_function(kv_usage)
+
+    def speculated(self, promoted: bool, tokens: int) -> None:
+        """A thought at a pause, `tokens` long by then, became the reply or was for nothing."""
+        became = "promoted" if promoted else "wasted"
+        self._speculations.labels(became).inc()
+        self._ahead.labels(became).inc(tokens)
 
     def appended(self) -> None:
         self._appends.inc()

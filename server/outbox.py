@@ -14,6 +14,9 @@ from typing import Any
 MAX_WAITING = 1000  # events; a spoken turn has about 20 once its deltas are merged
 
 
+SOUND = "response.output_audio.delta"  # base64, of which two pieces are not one
+
+
 class SlowClient(Exception):
     """The client does not read what it is sent."""
 
@@ -48,6 +51,5 @@ class Outbox:
 
 
 def _same_text(before: dict[str, Any], event: dict[str, Any]) -> bool:
-    return (
-        "delta" in event and before["type"] == event["type"] and before.get("item_id") == event.get("item_id")
-    )
+    same = before["type"] == event["type"] and before.get("item_id") == event.get("item_id")
+    return same and "delta" in event and event["type"] != SOUND

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -21,6 +21,7 @@ from streaming.events import FunctionCall, FunctionOutput, Item, Message, Named,
 
 MAX_EVENT = 15 * 2**20  # characters of one event, as the API documents it
 SAMPLE_BYTES = 2
+HOSTED_VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class RetrieveItem:
 class TruncateItem:
     item_id: str
     content_index: int
+    audio_end_ms: int
     event_id: str | None = None
 
 
@@ -219,7 +221,7 @@ def _command(event: ce.ClientEvent) -> Command:
         case ce.ItemRetrieve():
             return RetrieveItem(event.item_id, event.event_id)
         case ce.ItemTruncate():
-            return TruncateItem(event.item_id, event.content_index, event.event_id)
+            return TruncateItem(event.item_id, event.content_index, event.audio_end_ms, event.event_id)
         case ce.ResponseCreate():
             return CreateResponse(_request(event.response), event.event_id)
         case ce.ResponseCancel():
@@ -245,6 +247,7 @@ def _request(response: ce.Response | None) -> ResponseRequest:
     if response is None:
         return ResponseRequest()
     reasoning = response.reasoning or ce.ResponseReasoning()
+    output = (response.audio and response.audio.output) or ce.AudioOutput()
     return ResponseRequest(
         response.instructions,
         reasoning.effort,
@@ -253,7 +256,21 @@ def _request(response: ce.Response | None) -> ResponseRequest:
         None if response.tools is None else tools(response.tools),
         None if response.tool_choice is None else choice(response.tool_choice),
         response.metadata,
+        None if response.output_modalities is None else "audio" in response.output_modalities,
+        output.voice,
+        output.speed,
     )
+
+
+def voice(wanted: str, voices: Collection[str]) -> str | None:
+    """The voice of that name; None, the default, for those of the hosted API. Raises ProtocolError."""
+    if wanted in voices:
+        return wanted
+    if not voices or wanted in HOSTED_VOICES:
+        return None
+    where = "audio.output.voice"
+    expected = ", ".join([*voices, *HOSTED_VOICES])
+    raise ProtocolError("invalid_value", f"{where}: expected one of {expected}, got {wanted[:64]!r}", where)
 
 
 def limit(tokens: int | str | None) -> int | None:

@@ -10,6 +10,7 @@ it, so that a reply that only calls a tool has no message. Knows no sockets, no 
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from itertools import count
 from typing import Any, assert_never
@@ -33,32 +34,33 @@ TOLD: dict[str, str] = {
     "conversation.item.added": "`previous_item_id` is the real predecessor, null only at the front",
     "conversation.item.done": "",
     "conversation.item.retrieved": "the item as it now stands, its transcript included",
-    "conversation.item.truncated": "with `audio_end_ms` 0",
+    "conversation.item.truncated": "`audio_end_ms` is at most the audio there is; 0 for text",
     "conversation.item.input_audio_transcription.delta": "when `audio.input.transcription` is set",
     "conversation.item.input_audio_transcription.completed": "`usage` is the duration transcribed",
     "conversation.item.input_audio_transcription.failed": "",
     "response.created": "echoes `metadata`",
     "response.output_item.added": "the words, where there are any, then each call of a tool",
-    "response.content_part.added": "one part an item, of the type `text`",
+    "response.content_part.added": "one part an item, of the type `audio` or `text`",
     "response.reasoning_text.delta": "**our own**, as in the Responses API: the chain of thought as it comes",
     "response.reasoning_text.done": "**our own**: the whole chain as `text`; also of one cut short",
     "response.output_text.delta": "to a slow client several are merged into one",
     "response.output_text.done": "",
+    "response.output_audio.delta": "a tenth of a second, and sent at most a few seconds before it is due",
+    "response.output_audio.done": "",
+    "response.output_audio_transcript.delta": "in step with the audio: the words that begin in it",
+    "response.output_audio_transcript.done": "",
     "response.function_call_arguments.delta": "one a call, once the call is whole and good",
     "response.function_call_arguments.done": "",
     "response.content_part.done": "",
     "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
-    "`first_reply_ms`, `done_ms` since the last voiced sample arrived (null: did not happen)",
+    "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived (null: "
+    "did not happen)",
     "response.done": "of every response, whatever became of it; reasoning counts as output text in `usage`",
 }
 
 NOT_TOLD: dict[str, str] = {
     "conversation.item.deleted": "not there yet",
-    "response.output_audio.delta": "not there yet: there is no voice",
-    "response.output_audio.done": "not there yet: there is no voice",
-    "response.output_audio_transcript.delta": "not there yet: there is no voice",
-    "response.output_audio_transcript.done": "not there yet: there is no voice",
     "output_audio_buffer.started": "not there yet: WebRTC",
     "output_audio_buffer.stopped": "not there yet: WebRTC",
     "output_audio_buffer.cleared": "not there yet: WebRTC",
@@ -84,6 +86,7 @@ class Narrator:
         self._thinking: str | None = None  # of the reply in progress; None: not begun, or done
         self._message: str | None = None  # the id of its message, while that is open
         self._text = ""  # of its message
+        self._spoken = False
         self._output: list[Wire] = []  # its items that are done
         self._limit: int | None = None
 
@@ -107,7 +110,7 @@ class Narrator:
         )
 
     def truncated(self, item_id: str, content_index: int) -> Wire:
-        """A reply has no audio yet, so any cut is clamped to its end, 0 ms: Pipecat dies of a refusal.
+        """Where there is no audio, any cut is clamped to its end, 0 ms: Pipecat dies of a refusal.
 
         Raises ProtocolError for an item that does not exist.
         """
@@ -155,11 +158,15 @@ class Narrator:
             case ev.ThinkingDone(response_id, item_id, text):
                 self._thinking = None
                 return [self._part("response.reasoning_text.done", response_id, item_id, text=text)]
-            case ev.ReplyStarted(response_id, item_id, before):
-                return self._message_started(response_id, item_id, before)
+            case ev.ReplyStarted():
+                return self._message_started(event)
             case ev.ReplyDelta(response_id, item_id, delta):
                 self._text += delta
                 return [self._part("response.output_text.delta", response_id, item_id, delta=delta)]
+            case ev.SpeechDelta():
+                return self._speech(event)
+            case ev.Truncated(item_id, ms, text):
+                return self._cut(item_id, ms, text)
             case ev.CallMade(response_id, call, before):
                 return [
                     *self._message_done(response_id, "completed"),
@@ -198,6 +205,7 @@ class Narrator:
 
     def _started(self, event: ev.ResponseStarted) -> list[Wire]:
         self._thinking, self._message, self._text, self._output = None, None, "", []
+        self._spoken = event.spoken
         response = self._response(event.response_id, event.metadata, "in_progress", [])
         return [self._event("response.created", response=response)]
 
@@ -221,23 +229,47 @@ class Narrator:
             self._event("response.output_item.done", response_id=response_id, output_index=at, item=item),
         ]
 
-    def _message_started(self, response_id: str, item_id: str, before: str | None) -> list[Wire]:
-        self._message = item_id
-        item = _item(ev.Message(item_id, "assistant"), "in_progress") | {"content": []}
+    def _message_started(self, event: ev.ReplyStarted) -> list[Wire]:
+        self._message = event.item_id
+        item = _item(ev.Message(event.item_id, "assistant"), "in_progress") | {"content": []}
+        ids, part = (event.response_id, event.item_id), _part("", event.spoken)
         return [
-            *self._item_started(response_id, item, before),
-            self._part("response.content_part.added", response_id, item_id, part=_text_part("")),
+            *self._item_started(event.response_id, item, event.previous_item_id),
+            self._part("response.content_part.added", *ids, part=part),
         ]
+
+    def _speech(self, event: ev.SpeechDelta) -> list[Wire]:
+        ids, out = (event.response_id, event.item_id), []
+        if event.delta:
+            self._text += event.delta
+            out.append(self._part("response.output_audio_transcript.delta", *ids, delta=event.delta))
+        if event.pcm:
+            sound = base64.b64encode(event.pcm).decode()
+            out.append(self._part("response.output_audio.delta", *ids, delta=sound))
+        return out
+
+    def _cut(self, item_id: str, ms: int, text: str) -> list[Wire]:
+        item = _item(ev.Message(item_id, "assistant", True, text), "incomplete")
+        self._items[item_id] = self._items[item_id] | {"content": item["content"]}
+        where = {"item_id": item_id, "content_index": 0, "audio_end_ms": ms}
+        return [self._event("conversation.item.truncated", **where)]
 
     def _message_done(self, response_id: str, status: str) -> list[Wire]:
         """Nothing where no message is open."""
         if self._message is None:
             return []
         item_id, text, self._message = self._message, self._text, None
-        item = _item(ev.Message(item_id, "assistant", text=text), status)
+        item = _item(ev.Message(item_id, "assistant", self._spoken, text), status)
+        ids = (response_id, item_id)
+        done = [self._part("response.output_text.done", *ids, text=text)]
+        if self._spoken:
+            done = [
+                self._part("response.output_audio.done", *ids),
+                self._part("response.output_audio_transcript.done", *ids, transcript=text),
+            ]
         return [
-            self._part("response.output_text.done", response_id, item_id, text=text),
-            self._part("response.content_part.done", response_id, item_id, part=_text_part(text)),
+            *done,
+            self._part("response.content_part.done", *ids, part=_part(text, self._spoken)),
             *self._item_done(response_id, item),
         ]
 
@@ -277,14 +309,14 @@ class Narrator:
             "status": status,
             "status_details": None,
             "output": output,
-            "output_modalities": ["text"],
+            "output_modalities": ["audio" if self._spoken else "text"],
             "max_output_tokens": self._limit or "inf",
             "metadata": dict(metadata) if metadata is not None else None,
             "usage": None,
         }
 
 
-TIMINGS = ("turn_ended", "first_thinking", "first_reply", "done")
+TIMINGS = ("turn_ended", "first_thinking", "first_reply", "first_sound", "done")
 
 
 def _item(item: ev.Item, status: str) -> Wire:
@@ -303,6 +335,8 @@ def _content(item: ev.Message) -> list[Wire]:
         # The transcript key must be there for agents-js, null as long as it is unknown.
         return [{"type": "input_audio", "transcript": item.text}]
     if item.role == "assistant":
+        if item.spoken:
+            return [{"type": "output_audio", "transcript": item.text or ""}]
         return [_output_text(item.text or "")]
     return [{"type": "input_text", "text": item.text or ""}]
 
@@ -311,8 +345,8 @@ def _output_text(text: str) -> Wire:
     return {"type": "output_text", "text": text}
 
 
-def _text_part(text: str) -> Wire:
-    return {"type": "text", "text": text}
+def _part(text: str, spoken: bool) -> Wire:
+    return {"type": "audio", "transcript": text} if spoken else {"type": "text", "text": text}
 
 
 def _details(event: ev.ResponseDone) -> Wire | None:

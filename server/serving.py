@@ -21,11 +21,13 @@ from starlette.applications import Starlette
 from server.app import MAX_MESSAGE, create_app
 from server.auth import is_loopback
 from server.config import Config
+from server.metrics import Metrics
 from server.shutdown import Shutdown
 from streaming.events import Event, SessionSettings
 
 if TYPE_CHECKING:
     from streaming.engine import VllmEngine
+    from streaming.piper import Piper
     from streaming.session import Session
 
 PROGRESS_SECONDS = 5.0
@@ -48,11 +50,38 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
     with bind(config.host, config.port) as sock:
         if not is_loopback(config.host) and config.api_key is None:
             say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
-        async with _engine(config, say) as engine, listening(await _app(config, engine), sock) as url:
-            with _stoppable(shutdown):
-                await visit(url)
-                if stay:
-                    await asyncio.get_running_loop().create_future()
+        async with _voice(config) as starting, _engine(config, say) as engine:
+            voice = await _spoken(starting, say)
+            async with listening(await _app(config, engine, voice), sock) as url:
+                with _stoppable(shutdown):
+                    await visit(url)
+                    if stay:
+                        await asyncio.get_running_loop().create_future()
+
+
+@asynccontextmanager
+async def _voice(config: Config) -> AsyncIterator[Piper | None]:
+    """It starts while the engine does."""
+    if config.voice == "none":
+        yield None
+        return
+    from streaming.piper import piper
+
+    async with piper() as voice:
+        yield voice
+
+
+async def _spoken(starting: Piper | None, say: Say) -> Piper | None:
+    """The voice, once it is ready; none where it cannot start, which is told."""
+    from streaming.voice import VoiceUnavailable
+
+    try:
+        if starting is not None:
+            await starting.ready()
+        return starting
+    except VoiceUnavailable as error:
+        say(f"{error}; replies are text")
+        return None
 
 
 @contextlib.contextmanager
@@ -120,7 +149,7 @@ async def _progress(say: Say) -> None:
         say(f"starting the engine … {waited:.0f} s")
 
 
-async def _app(config: Config, engine: VllmEngine) -> Starlette:
+async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starlette:
     from streaming.session import Session
     from streaming.vad import SpeechDetector
 
@@ -128,13 +157,27 @@ async def _app(config: Config, engine: VllmEngine) -> Starlette:
 
     windows = config.windows
 
-    def session(
-        emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]
-    ) -> Session:
-        return Session(engine, detector, emit, settings, appended=appended, windows=windows)
+    def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> Session:
+        return Session(
+            engine,
+            detector,
+            emit,
+            settings,
+            appended=metrics.appended,
+            speculated=metrics.speculated,
+            windows=windows,
+            voice=voice,
+        )
 
     name = config.alias or model_name(config.model)
-    return create_app(engine, session, model=name, key=config.api_key, encoding=config.encoding)
+    return create_app(
+        engine,
+        session,
+        model=name,
+        key=config.api_key,
+        encoding=config.encoding,
+        voices=voice.names if voice else (),
+    )
 
 
 def model_name(model: str) -> str:

@@ -14,11 +14,18 @@ from typing import Any
 
 from model.tools import Tool
 from server import client_events as ce
-from server.protocol import choice, limit, tools
-from streaming.events import Effort, Encoding, Named, ServerVad, SessionSettings, ToolChoice
+from server.protocol import choice, limit, tools, voice
+from streaming.events import (
+    Effort,
+    Encoding,
+    Named,
+    SemanticVad,
+    ServerVad,
+    SessionSettings,
+    ToolChoice,
+)
 
-# Until the model's own sense of an ending decides, semantic_vad is served as server_vad that waits so long.
-EAGERNESS_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
+Detection = ServerVad | SemanticVad
 DEFAULT_EFFORT: Effort = "medium"
 
 
@@ -27,7 +34,8 @@ class SessionState:
     id: str
     model: str
     instructions: str = ""
-    turn_detection: ServerVad | None = ServerVad()
+    turn_detection: Detection | None = ServerVad()
+    interrupt_after_ms: int = ServerVad().interrupt_after_ms
     transcription: Mapping[str, str] | None = None  # as it is echoed; None: not asked for
     effort: Effort = DEFAULT_EFFORT
     max_reasoning_tokens: int | None = None
@@ -35,13 +43,21 @@ class SessionState:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
-    own: frozenset[str] = frozenset()  # our own fields that the client has set
+    speculation: bool = True
+    voices: tuple[str, ...] = ()  # of the server, the default first; none: replies are text
+    spoken: bool = True  # as far as there is a voice
+    voice: str | None = None
+    speed: float = 1.0
+    own: frozenset[str] = frozenset()  # our own fields that the client has set: of soundmind, or reasoning
 
     @property
     def settings(self) -> SessionSettings:
+        detection = self.turn_detection
+        if detection is not None:
+            detection = replace(detection, interrupt_after_ms=self.interrupt_after_ms)
         return SessionSettings(
             self.instructions,
-            self.turn_detection,
+            detection,
             self.effort,
             self.max_reasoning_tokens,
             self.transcription is not None,
@@ -49,6 +65,10 @@ class SessionState:
             self.tools,
             self.tool_choice,
             self.encoding,
+            self.speculation,
+            self.spoken and bool(self.voices),
+            self.voice,
+            self.speed,
         )
 
     def updated(self, wanted: ce.Session) -> SessionState:
@@ -62,9 +82,23 @@ class SessionState:
             state = replace(state, tools=tools(wanted.tools))
         if wanted.tool_choice is not None:
             state = replace(state, tool_choice=choice(wanted.tool_choice))
-        if wanted.soundmind is not None and wanted.soundmind.encoding is not None:
-            state = replace(state, encoding=wanted.soundmind.encoding, own=state.own | {"soundmind"})
+        if wanted.soundmind is not None:
+            named = wanted.soundmind.model_dump(exclude_none=True)
+            state = replace(state, **named, own=state.own | named.keys())
+        if wanted.output_modalities is not None:
+            state = replace(state, spoken="audio" in wanted.output_modalities)
+        if wanted.audio is not None and wanted.audio.output is not None:
+            state = state._speaking(wanted.audio.output)
         return state._thinking(wanted.reasoning)._hearing(wanted.audio.input if wanted.audio else None)
+
+    def _speaking(self, wanted: ce.AudioOutput) -> SessionState:
+        """Raises ProtocolError for a voice that is not there."""
+        state = self
+        if wanted.voice is not None:
+            state = replace(state, voice=voice(wanted.voice, self.voices))
+        if wanted.speed is not None:
+            state = replace(state, speed=wanted.speed)
+        return state
 
     def _thinking(self, wanted: ce.Reasoning | None) -> SessionState:
         state = self
@@ -81,9 +115,7 @@ class SessionState:
         if wanted is None:
             return state
         if "turn_detection" in wanted.model_fields_set:
-            state = replace(
-                state, turn_detection=_vad(wanted.turn_detection, self.turn_detection or ServerVad())
-            )
+            state = replace(state, turn_detection=_vad(wanted.turn_detection, self.turn_detection))
         if "transcription" in wanted.model_fields_set:
             asked = wanted.transcription
             # Pipecat's parser knows only these three keys.
@@ -104,43 +136,53 @@ class SessionState:
         reasoning: dict[str, Any] = {"effort": "minimal" if self.effort == "none" else self.effort}
         if "reasoning" in self.own:
             reasoning["max_tokens"] = self.max_reasoning_tokens or "inf"
+        audio: dict[str, Any] = {"input": hearing}
+        if self.voices:
+            audio["output"] = {
+                "format": {"type": "audio/pcm", "rate": 24000},
+                "voice": self.voice or self.voices[0],
+                "speed": self.speed,
+            }
         session = {
             "type": "realtime",
             "object": "realtime.session",
             "id": self.id,
             "model": self.model,
             "instructions": self.instructions,
-            "output_modalities": ["text"],
-            "audio": {"input": hearing},
+            "output_modalities": ["audio" if self.settings.spoken else "text"],
+            "audio": audio,
             "reasoning": reasoning,
             "max_output_tokens": self.max_output_tokens or "inf",
             "tools": [{"type": "function", **tool.schema()} for tool in self.tools],
             "tool_choice": _choice_wire(self.tool_choice),
         }
-        return session | ({"soundmind": {"encoding": self.encoding}} if "soundmind" in self.own else {})
+        ours = {name: getattr(self, name) for name in ce.Soundmind.model_fields if name in self.own}
+        return session | ({"soundmind": ours} if ours else {})
 
 
 def _choice_wire(choice: ToolChoice) -> str | dict[str, str]:
     return {"type": "function", "name": choice.name} if isinstance(choice, Named) else choice
 
 
-def _vad(wanted: ce.ServerVad | ce.SemanticVad | None, now: ServerVad) -> ServerVad | None:
+def _vad(wanted: ce.ServerVad | ce.SemanticVad | None, now: Detection | None) -> Detection | None:
+    """Only what was named changes, as long as the type does not."""
     if wanted is None:
         return None
-    set_fields = wanted.model_dump(exclude_none=True, exclude={"type", "eagerness", "idle_timeout_ms"})
-    if isinstance(wanted, ce.SemanticVad):
-        now = replace(ServerVad(), silence_duration_ms=EAGERNESS_MS[wanted.eagerness or "auto"])
-    return replace(now, **set_fields)
+    kind = SemanticVad if isinstance(wanted, ce.SemanticVad) else ServerVad
+    set_fields = wanted.model_dump(exclude_none=True, exclude={"type", "idle_timeout_ms"})
+    return replace(now if isinstance(now, kind) else kind(), **set_fields)
 
 
-def _vad_wire(vad: ServerVad | None) -> dict[str, Any] | None:
+def _vad_wire(vad: Detection | None) -> dict[str, Any] | None:
     if vad is None:
         return None
+    common = {"create_response": vad.create_response, "interrupt_response": vad.interrupt_response}
+    if isinstance(vad, SemanticVad):
+        return {"type": "semantic_vad", "eagerness": vad.eagerness, **common}
     return {
         "type": "server_vad",
         "threshold": vad.threshold,
         "prefix_padding_ms": vad.prefix_padding_ms,
         "silence_duration_ms": vad.silence_duration_ms,
-        "create_response": vad.create_response,
-        "interrupt_response": vad.interrupt_response,
+        **common,
     }

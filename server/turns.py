@@ -46,6 +46,8 @@ class Turns:
         match kind:
             case "input_audio_buffer.speech_started":
                 self._speaking = True
+            case "input_audio_buffer.cleared":
+                self._speaking = False
             case "input_audio_buffer.committed":
                 self._speaking = False
                 self.turns.append(Turn(event["item_id"]))

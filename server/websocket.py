@@ -14,7 +14,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -56,6 +56,7 @@ class LiveSession(Protocol):
     def create_response(self, request: ResponseRequest) -> None: ...
     def cancel_response(self, response_id: str | None = None) -> None: ...
     def add_item(self, item: Item, previous_item_id: str | None = None) -> None: ...
+    def truncate(self, item_id: str, ms: int) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Host:
     admit: Callable[[], AbstractContextManager[None]]  # raises SessionFull, EngineUnavailable
     session: Callable[[Callable[[Event], None], SessionSettings], LiveSession]
     observe: Callable[[Event], None] = lambda event: None  # metrics
+    voices: tuple[str, ...] = ()  # the default first; none: replies are text
 
 
 async def realtime(ws: WebSocket, host: Host) -> None:
@@ -101,7 +103,7 @@ class Connection:
         self._host = host
         self._narrator = narrator
         self._outbox = outbox
-        self._state = SessionState(_id("sess"), host.model, encoding=host.encoding)
+        self._state = SessionState(_id("sess"), host.model, encoding=host.encoding, voices=host.voices)
         self._session = host.session(self._emit, self._state.settings)
 
     async def run(self) -> None:
@@ -179,9 +181,13 @@ class Connection:
                 self._session.add_item(item, previous_item_id)
             case p.RetrieveItem(item_id):
                 self._outbox.put(self._narrator.retrieved(item_id))
-            case p.TruncateItem(item_id, content_index):
-                self._outbox.put(self._narrator.truncated(item_id, content_index))
+            case p.TruncateItem(item_id, content_index, ms):
+                answer = self._narrator.truncated(item_id, content_index)
+                if not self._session.truncate(item_id, ms):
+                    self._outbox.put(answer)
             case p.CreateResponse(request):
+                if request.voice is not None:
+                    request = replace(request, voice=p.voice(request.voice, self._host.voices))
                 self._session.create_response(request)
             case p.CancelResponse(response_id):
                 self._session.cancel_response(response_id)

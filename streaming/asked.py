@@ -28,6 +28,12 @@ def merged(settings: SessionSettings, request: ResponseRequest) -> SessionSettin
         settings = replace(settings, max_reasoning_tokens=request.max_reasoning_tokens)
     if request.max_output_tokens is not None:
         settings = replace(settings, max_output_tokens=request.max_output_tokens)
+    if request.spoken is not None:
+        settings = replace(settings, spoken=request.spoken)
+    if request.voice is not None:
+        settings = replace(settings, voice=request.voice)
+    if request.speed is not None:
+        settings = replace(settings, speed=request.speed)
     return settings
 
 

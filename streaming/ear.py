@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from model.config import PIECE_SAMPLES
+from model.config import PIECE_SAMPLES, SAMPLES_PER_TOKEN
 from model.features import LogMelStream, normalise
 from model.prompt import Prompt
 from model.windows import Window, Windows
@@ -49,6 +49,11 @@ class Ear:
     @property
     def seconds(self) -> float:
         return sum(block.size for block in self._heard) / 16_000
+
+    @property
+    def settled(self) -> int:
+        """Samples of the turn that have left."""
+        return self._piece * PIECE_SAMPLES + self._settled * SAMPLES_PER_TOKEN
 
     def hear(self, samples: Samples) -> Context:
         """Take float32 samples [N] at 16 kHz; returns what has become settled, maybe nothing."""

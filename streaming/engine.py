@@ -1,9 +1,11 @@
 """vLLM's AsyncLLM behind our own small interface; the only importer of vllm here.
 
-`listen` is the resumable request that a listener lives on, `generate` an ordinary one, for speakers.
-Both abort their request when their consumer goes away. Knows no turns, no audio and no conversation.
+`listen` is the resumable request that a listener lives on, `generate` an ordinary one, for speakers,
+`ending` one of a single token, for what it says of the end of a turn. All abort their request when their
+consumer goes away. Knows no turns, no audio and no conversation.
 vLLM's facts and traps that this rests on: streaming input needs DELTA outputs, `max_tokens` of at
-least 1 (the token is discarded), and stop token ids, never stop strings.
+least 1 (the token is discarded), and stop token ids, never stop strings. `logprob_token_ids` gives the
+log-probabilities of just the tokens asked for, whatever was sampled.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
 import os
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -69,10 +72,15 @@ class Engine(Protocol):
     block: int  # tokens a KV block
     temperature: float  # that the checkpoint's authors recommend
 
-    def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[None, None]:
-        """One resumable request. Yields once an append, when its tokens are in the KV cache. Parks between
-        appends and keeps its blocks; ends and frees them when `appends` ends or the consumer goes away.
-        Raises EngineUnavailable."""
+    def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[float | None, None]:
+        """One resumable request. Yields once an append, when its tokens are in the KV cache: what `ending`
+        says there. Parks between appends and keeps its blocks; ends and frees them when `appends` ends or
+        the consumer goes away. Raises EngineUnavailable."""
+        ...
+
+    async def ending(self, context: Context) -> float | None:
+        """Behind the newest audio of an open turn: how likely the turn is over, against more audio to come,
+        0 to 1; None where the engine does not tell. Raises EngineUnavailable, Forgotten and Refused."""
         ...
 
     def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
@@ -183,14 +191,10 @@ class VllmEngine:
         finally:
             self._reserved -= self.max_tokens
 
-    async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[None, None]:
-        from vllm import SamplingParams
+    async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[float | None, None]:
         from vllm.engine.protocol import StreamingInput
-        from vllm.sampling_params import RequestOutputKind
 
-        params = SamplingParams(
-            max_tokens=1, temperature=0.0, detokenize=False, output_kind=RequestOutputKind.DELTA
-        )
+        params = self._one_token()
 
         async def inputs() -> AsyncGenerator[StreamingInput, None]:
             async with aclosing(appends):
@@ -198,8 +202,35 @@ class VllmEngine:
                     yield StreamingInput(self._input(context), params)
 
         async with aclosing(self._request(inputs(), params)) as outputs:
-            async for _ in outputs:
-                yield
+            async for output in outputs:
+                yield self._ending(output)
+
+    async def ending(self, context: Context) -> float | None:
+        async with aclosing(self._request(self._input(context), self._one_token())) as outputs:
+            async for output in outputs:
+                if output.outputs[0].finish_reason == "error":
+                    raise Forgotten("the engine no longer holds the audio of this conversation")
+                return self._ending(output)
+        return None
+
+    def _one_token(self) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            logprob_token_ids=[self.prompt.audio_end, self.prompt.audio_patch],
+        )
+
+    def _ending(self, output: Any) -> float | None:
+        told = output.outputs[0].logprobs
+        if not told:
+            return None
+        end, more = (told[-1][i].logprob for i in (self.prompt.audio_end, self.prompt.audio_patch))
+        return math.exp(end - max(end, more)) / (1.0 + math.exp(-abs(end - more)))
 
     async def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         from vllm import SamplingParams

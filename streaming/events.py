@@ -16,14 +16,32 @@ from model.tools import Tool
 
 
 @dataclass(frozen=True)
-class ServerVad:
-    """Turn detection by voice activity."""
+class Detection:
+    """What all turn detection has. While a reply is being made a sound is speech only once it has been
+    voiced for `interrupt_after_ms`: a cough or an "mhm" is shorter."""
 
     threshold: float = 0.5  # speech probability from which speech begins
     prefix_padding_ms: int = 300  # audio before the detected start that belongs to the turn
-    silence_duration_ms: int = 500  # silence that ends the turn
     create_response: bool = True
     interrupt_response: bool = True
+    interrupt_after_ms: int = 400
+
+
+@dataclass(frozen=True)
+class ServerVad(Detection):
+    """Turn detection by voice activity."""
+
+    silence_duration_ms: int = 500  # silence that ends the turn
+
+
+Eagerness = Literal["low", "medium", "high", "auto"]
+
+
+@dataclass(frozen=True)
+class SemanticVad(Detection):
+    """Turn detection by voice activity and by what was said: the model tells how complete that is."""
+
+    eagerness: Eagerness = "auto"
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
@@ -51,7 +69,7 @@ Encoding = Literal["incremental", "refined"]
 @dataclass(frozen=True)
 class SessionSettings:
     instructions: str = ""
-    turn_detection: ServerVad | None = field(default_factory=ServerVad)  # None: the client commits
+    turn_detection: ServerVad | SemanticVad | None = field(default_factory=ServerVad)  # None: by hand
     effort: Effort = "medium"
     max_reasoning_tokens: int | None = None  # then the chain is closed, and the reply comes
     transcribe: bool = False  # write down what the user said
@@ -59,6 +77,10 @@ class SessionSettings:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
+    speculation: bool = True  # think at a pause already, in case the turn ends there
+    spoken: bool = False  # replies are spoken, where there is a voice
+    voice: str | None = None  # None: the default
+    speed: float = 1.0
 
     @property
     def offered(self) -> tuple[Tool, ...]:
@@ -80,6 +102,9 @@ class ResponseRequest:
     tools: tuple[Tool, ...] | None = None
     tool_choice: ToolChoice | None = None
     metadata: Mapping[str, str] | None = None
+    spoken: bool | None = None
+    voice: str | None = None
+    speed: float | None = None
 
 
 # --- what a session tells ---
@@ -143,6 +168,7 @@ class Timings:
     turn_ended: float | None = None
     first_thinking: float | None = None
     first_reply: float | None = None
+    first_sound: float | None = None
     done: float | None = None
 
 
@@ -198,6 +224,7 @@ class TranscriptFailed:
 class ResponseStarted:
     response_id: str
     metadata: Mapping[str, str] | None = None
+    spoken: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,6 +250,26 @@ class ReplyStarted:
     response_id: str
     item_id: str
     previous_item_id: str | None
+    spoken: bool = False  # then SpeechDelta follows, else ReplyDelta
+
+
+@dataclass(frozen=True)
+class SpeechDelta:
+    """Sound of a reply (16 bit, mono, 24 kHz), and the text whose words begin in it; either may be empty."""
+
+    response_id: str
+    item_id: str
+    pcm: bytes
+    delta: str
+
+
+@dataclass(frozen=True)
+class Truncated:
+    """A client has told how much of a reply was heard: that is its text now."""
+
+    item_id: str
+    ms: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -274,6 +321,8 @@ Event = (
     | ThinkingDone
     | ReplyStarted
     | ReplyDelta
+    | SpeechDelta
+    | Truncated
     | CallMade
     | ResponseDone
 )

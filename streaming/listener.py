@@ -3,7 +3,8 @@
 It has two contexts. The logical one is what has been appended, at once; the engine's own follows it,
 one append at a time: whatever comes while an append runs goes out merged with the next. A speaker forks
 the logical context and repeats its tokens, so that the engine finds the listener's blocks in its prefix
-cache. It can never be rolled back; what does not belong in it must not be appended.
+cache. With each append the engine says how likely the turn ends there. It can never be rolled back; what
+does not belong in it must not be appended.
 Knows no turns, no microphone and no wire.
 """
 
@@ -20,9 +21,15 @@ from streaming.engine import Engine
 class Listener:
     """One resumable request. `run` must run for it to have any effect; cancelling `run` frees it."""
 
-    def __init__(self, engine: Engine, appended: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        appended: Callable[[], None] = lambda: None,
+        ending: Callable[[int, float], None] = lambda at, over: None,
+    ) -> None:
         self._engine = engine
         self._appended = appended  # told after each append, for metrics
+        self._ending = ending  # told behind audio: the context's length, and how likely the turn is over
         self._context = Context()
         self._sent = 0
         self._in_cache = 0
@@ -53,8 +60,10 @@ class Listener:
     async def run(self) -> None:
         """Hold the engine's request open. Raises EngineUnavailable."""
         async with aclosing(self._engine.listen(self._appends())) as confirmations:
-            async for _ in confirmations:
+            async for over in confirmations:
                 self._in_cache = self._sent
+                if over is not None:
+                    self._ending(self._sent, over)
                 # Only whole blocks are found again, and vLLM always computes the last tokens of a prompt
                 # anew; data left out of a part that is not found would kill the engine. One block to spare.
                 whole = (self._in_cache // self._engine.block - 1) * self._engine.block

@@ -8,7 +8,8 @@ replies in the making and no wire.
 A turn is encoded in chunks while it is spoken. `question` can have it encoded anew, whole, for the reply
 that answers it: the prefix before that turn still comes from the cache. The listener keeps the chunks, so
 that later replies see an older turn as it was first heard, until the listener is opened anew: then all
-turns are encoded whole.
+turns are encoded whole. `so_far` is the same for a turn that is still being spoken, if it ended now, and
+`unfinished` what the engine is asked about its end with.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from model.windows import Windows
 from streaming.context import Context
 from streaming.conversation import Conversation, Entry
-from streaming.ear import Ear
+from streaming.ear import Ear, whole
 from streaming.engine import Engine
 from streaming.events import BadItem, Encoding, Item, Message, TooLong
 from streaming.listener import Listener
@@ -34,6 +35,7 @@ REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the c
 HEADROOM = 64  # tokens for the rest of a turn that has filled the context, and the template around it
 
 Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+Ending = Callable[[int, float], None]
 
 
 @dataclass
@@ -47,7 +49,10 @@ class Heard:
 
 
 class Memory:
-    """`spawn` makes a task of the session's; `appended` is told of every append, for metrics."""
+    """`spawn` makes a task of the session's; `appended` is told of every append, for metrics.
+
+    `ending` is told how likely the open turn was over behind so many of its samples.
+    """
 
     def __init__(
         self,
@@ -57,12 +62,15 @@ class Memory:
         windows: Windows,
         spawn: Spawn,
         appended: Callable[[], None],
+        ending: Ending = lambda samples, over: None,
     ) -> None:
         """`opening` is what stands before the conversation. Raises TooLong."""
         self._engine = engine
         self._windows = windows
         self._spawn = spawn
         self._appended = appended
+        self._ending = ending
+        self._settled: dict[int, int] = {}  # length of the listener's context to samples of the open turn
         self._listening: asyncio.Task[None] | None = None
         self._ear: Ear | None = None
         self._turn_id = ""
@@ -118,6 +126,7 @@ class Memory:
         self._make_room(0, self._room * 2 // 3)
         self._turn_id = turn_id
         self._start = len(self._listener.context)
+        self._settled.clear()
         self._listener.append(Context.of(self._engine.prompt.human_open()), later=True)
         self._ear = Ear(turn_id, self._engine.prompt, self._engine.n_mels, self._windows)
 
@@ -128,6 +137,7 @@ class Memory:
         settled = self._ear.hear(samples)
         if settled:
             self._listener.append(settled)
+            self._settled[len(self._listener.context)] = self._ear.settled
         return len(self._listener.context) <= len(self._opening) + self._room
 
     def drop_turn(self) -> None:
@@ -180,6 +190,19 @@ class Memory:
             if part:
                 self._listener.append(part)
 
+    def _ended(self, length: int, over: float) -> None:
+        samples = self._settled.get(length)
+        if self._ear is not None and samples is not None:
+            self._ending(samples, over)
+
+    def corrected(self, item_id: str, text: str) -> None:
+        """Less of a reply was heard than was noted."""
+        self.conversation.heard(item_id, text)
+        if self._ear is None:
+            self.reopen()
+        else:
+            self._stale = True
+
     # --- what a reply sees ---
 
     def question(self, encoding: Encoding, opening: Context | None = None) -> Context:
@@ -199,6 +222,27 @@ class Memory:
         if newest.whole is None:
             newest.whole = spoken(newest.entry, self._engine.prompt, self._engine.n_mels)
         return context[: newest.start] + newest.whole + context[newest.stop :]
+
+    def so_far(self, encoding: Encoding) -> Context | None:
+        """All that was said, if the turn that is being spoken ended now. Changes nothing.
+
+        None where the listener lacks something that belongs before that turn.
+        """
+        if self._ear is None or self._stale:
+            return None
+        close = Context.of(self._engine.prompt.human_close())
+        if encoding == "incremental":
+            return self._listener.context + self._ear.end() + close
+        prompt = self._engine.prompt
+        heard = self._ear.samples
+        audio = whole(f"{self._turn_id}:{heard.size}:whole", heard, prompt, self._engine.n_mels)
+        return self._listener.context[: self._start] + Context.of(prompt.human_open()) + audio + close
+
+    def unfinished(self) -> Context | None:
+        """All that was said up to the newest audio of the turn that is being spoken; None as `so_far`."""
+        if self._ear is None or self._stale:
+            return None
+        return self._listener.context + self._ear.end()[:-1]
 
     def forgotten(self) -> Context:
         """The engine has forgotten what it was told: all of it once more."""
@@ -231,7 +275,8 @@ class Memory:
             self._listening = self._spawn(self._listener.run())
 
     def _new_listener(self) -> Listener:
-        listener = Listener(self._engine, self._appended)
+        listener = Listener(self._engine, self._appended, self._ended)
+        self._settled.clear()
         listener.append(self._recalled(self._opening))
         return listener
 

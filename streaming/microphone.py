@@ -1,8 +1,8 @@
 """One microphone: packets in, windows and what they mean for the turn out, on the sample clock.
 
-Resamples once, asks the voice detector once a window, and remembers the newest audio, because a turn
-begins before it is noticed. A packet may be of any size: it is taken window by window, so that a file
-sent at once means the same as a live stream. Knows no turns, no engine; time is an argument.
+Resamples once, asks the voice detector once a window (our own voice is no voice), and remembers the newest
+audio, because a turn begins before it is noticed. A packet may be of any size: it is taken window by window,
+so that a file sent at once means the same as a live stream. Knows no turns, no engine; time is an argument.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.audio import Resampler, decode_pcm16
-from streaming.endpointing import WINDOW, Endpointer, Event
-from streaming.events import ServerVad
+from streaming.echo import Echo
+from streaming.endpointing import FLOOR, WINDOW, Endpointer, Event
+from streaming.events import Detection
 from streaming.vad import SpeechDetector
 
 RATE_IN = 24_000  # Hz, on the wire
@@ -26,11 +27,14 @@ Samples = NDArray[np.float32]
 
 
 class Microphone:
-    def __init__(self, detector: SpeechDetector, detection: ServerVad | None) -> None:
+    def __init__(self, detector: SpeechDetector, detection: Detection | None) -> None:
         """`detection` None: nothing is detected, all audio belongs to a turn."""
         self._resampler = Resampler(RATE_IN, RATE)
         self._voice = detector.stream()
+        self._echo = Echo()
+        self._playing: Resampler | None = None
         self._endpointer = Endpointer(detection) if detection else None
+        self._guarded = False
         self._pending: Samples = np.empty(0, np.float32)  # less than a window
         self._newest: Samples = np.empty(0, np.float32)  # up to `clock`
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=512)  # samples received, seconds
@@ -42,17 +46,44 @@ class Microphone:
         return self._endpointer is not None
 
     @property
+    def begun(self) -> int:
+        """Where the newest sound began, or the next may begin: sample clock, padding included."""
+        return self._endpointer.begun if self._endpointer else self.clock
+
+    @property
     def last_arrival(self) -> float | None:
         """When the newest packet came, in seconds."""
         return self._arrivals[-1][1] if self._arrivals else None
 
-    def configure(self, detection: ServerVad | None) -> None:
+    def configure(self, detection: Detection | None) -> None:
         if detection is None:
             self._endpointer = None
         elif self._endpointer is None:
             self._endpointer = Endpointer(detection, self.clock)
+            self._endpointer.guard(self._guarded)
         else:
             self._endpointer.configure(detection)
+
+    def guard(self, on: bool) -> None:
+        """Whether a reply is being made, which not every sound is to cut off."""
+        self._guarded = on
+        if self._endpointer:
+            self._endpointer.guard(on)
+
+    def judge(self, at: int, over: float) -> None:
+        """How likely the turn is over, for who has heard it up to sample `at`."""
+        if self._endpointer:
+            self._endpointer.judge(at, over)
+
+    def playing(self, pcm: bytes) -> None:
+        """What the user is to hear from us, as soon as what came before is over: PCM16, mono, 24 kHz."""
+        self._playing = self._playing or Resampler(RATE_IN, RATE)
+        self._echo.played(self._playing.push(decode_pcm16(pcm)), self.clock)
+
+    def silenced(self) -> None:
+        """The user hears no more of it."""
+        self._playing = None
+        self._echo.stopped(self.clock)
 
     def push(self, pcm: bytes, now: float) -> Iterator[tuple[Samples, Event | None]]:
         """PCM16 little endian, mono, 24 kHz, to blocks at 16 kHz, each with what it was found to mean.
@@ -73,8 +104,14 @@ class Microphone:
             self._newest = np.concatenate([self._newest, block])[-MEMORY_SECONDS * RATE :]
             event = None
             if self._endpointer:
-                event = self._endpointer.push(self._voice.push(block), self.clock)
+                event = self._endpointer.push(self._voiced(block), self.clock)
             yield block, event
+
+    def _voiced(self, window: Samples) -> float:
+        """The probability that somebody speaks, other than we."""
+        probability = self._voice.push(window)
+        self._echo.hear(window, self.clock)
+        return 0.0 if probability >= FLOOR and self._echo.ours else probability
 
     def since(self, at: int) -> Samples:
         """The audio from sample `at` on, as far as it is remembered."""

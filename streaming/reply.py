@@ -22,12 +22,14 @@ from streaming.events import (
     ReplyDelta,
     ReplyStarted,
     ResponseDone,
+    SpeechDelta,
     Status,
     ThinkingDelta,
     ThinkingDone,
     Timings,
     Usage,
 )
+from streaming.mouth import Mouth
 from streaming.speaker import Told
 
 
@@ -49,6 +51,8 @@ class ActiveReply:
     entry: Entry = field(default_factory=lambda: Entry(open=True))
     thinking_told: bool = False  # its end was
     task: asyncio.Task[None] | None = None
+    mouth: Mouth | None = None  # None: the reply is text
+    heard_ms: float | None = None  # what the client says, while the reply is still being made
 
     def since(self, now: float) -> float:
         """Milliseconds."""
@@ -69,14 +73,33 @@ class ActiveReply:
                 case Reply(text):
                     yield from self._begin(now)
                     if not self.text:
-                        message = Message(self.item_id, "assistant")
+                        spoken = self.mouth is not None
+                        message = Message(self.item_id, "assistant", spoken)
                         before = self.conversation.extend(self.entry, message)
-                        yield ReplyStarted(self.response_id, self.item_id, before)
+                        yield ReplyStarted(self.response_id, self.item_id, before, spoken)
                     self.text += text
-                    yield ReplyDelta(self.response_id, self.item_id, text)
+                    if self.mouth is None:
+                        yield ReplyDelta(self.response_id, self.item_id, text)
+                    else:
+                        self.mouth.push(text)
                 case Call(text):
                     yield from self._begin(now)
                     yield self._called(text)
+
+    def said(self, pcm: bytes, text: str, now: float) -> Event:
+        """What the mouth tells."""
+        if pcm and self.timings.first_sound is None:
+            self.timings = replace(self.timings, first_sound=self.since(now))
+        return SpeechDelta(self.response_id, self.item_id, pcm, text)
+
+    def heard(self, status: Status, now: float) -> str:
+        """What of the words counts as said."""
+        if self.mouth is None or (status in ("completed", "incomplete") and self.heard_ms is None):
+            return self.text
+        heard = self.mouth.heard(now)
+        return self.text[
+            : heard if self.heard_ms is None else min(heard, self.mouth.track.heard(self.heard_ms))
+        ]
 
     def _begin(self, now: float) -> Iterator[Event]:
         """The thoughts are over."""
@@ -104,12 +127,13 @@ class ActiveReply:
         """Whatever became of it. What was told of it stays in the conversation."""
         yield from self._thinking_done()
         self.entry.open = False
-        self.conversation.heard(self.item_id, self.text)
+        text = self.heard(status, now)
+        self.conversation.heard(self.item_id, text)
         yield ResponseDone(
             self.response_id,
             self.item_id,
             status,
-            self.text,
+            text,
             self.thinking,
             self.usage,
             replace(self.timings, done=self.since(now)),

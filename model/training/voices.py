@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from model.config import SAMPLE_RATE
 from model.training import sources
 from model.training.world import Utterance
 
-PACKAGES = "piper-tts==1.8.0", "onnxruntime==1.32.0", "pyworld==0.3.5"
+PACKAGES = "piper-tts", "onnxruntime"  # in the versions of this environment
 ACCENTS = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029")
 VARIANTS = (  # of espeak-ng, without those that are robots or effects
     "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario "
@@ -206,10 +207,11 @@ def speech_python() -> str:
         return named
     home = sources.work() / "speech"
     python, installed = str(home / "bin" / "python"), home / "installed.txt"
-    wanted = "\n".join(PACKAGES)
+    packages = ["pyworld==0.3.5", *(f"{name}=={version(name)}" for name in PACKAGES)]
+    wanted = "\n".join(packages)
     if not installed.exists() or installed.read_text() != wanted:
         _run([sys.executable, "-m", "venv", str(home)])
-        _run([python, "-m", "pip", "install", "-q", *PACKAGES])
+        _run([python, "-m", "pip", "install", "-q", *packages])
         installed.write_text(wanted)
     return python
 

@@ -13,12 +13,14 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
+from server.metrics import Metrics
 from server.serving import bind, listening
 from server.websocket import LiveSession
 from streaming.events import Event, SessionSettings
 from streaming.session import Session
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine
+from tests.voices import ScriptedVoice
 from tests.wire import validate
 
 Wire = dict[str, Any]
@@ -35,13 +37,23 @@ def append(audio: bytes) -> Wire:
 
 
 @asynccontextmanager
-async def serving(engine: ScriptedEngine, **options: Any) -> AsyncIterator[str]:
+async def serving(
+    engine: ScriptedEngine, voice: ScriptedVoice | None = None, **options: Any
+) -> AsyncIterator[str]:
     """The whole server but for its engine; gives ws://HOST:PORT. `options`: those of `create_app`."""
+    if voice is not None:
+        options["voices"] = voice.names
 
-    def session(
-        emit: Callable[[Event], None], settings: SessionSettings, appended: Callable[[], None]
-    ) -> LiveSession:
-        return Session(engine, cast(SpeechDetector, Loudness()), emit, settings, appended=appended)
+    def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> LiveSession:
+        return Session(
+            engine,
+            cast(SpeechDetector, Loudness()),
+            emit,
+            settings,
+            appended=metrics.appended,
+            speculated=metrics.speculated,
+            voice=voice,
+        )
 
     app = create_app(engine, session, **{"model": "nano", **options})
     with bind("127.0.0.1", 0) as sock:
@@ -90,6 +102,12 @@ async def talking(url: str, **options: Any) -> AsyncIterator[Client]:
         client = Client(ws)
         assert (await client.next())["type"] == "session.created"
         yield client
+
+
+def words_of(response: Wire) -> str:
+    """What a response says, spoken or not."""
+    part = response["output"][0]["content"][0]
+    return str(part["transcript"] if part["type"] == "output_audio" else part["text"])
 
 
 async def eventually(condition: Callable[[], bool]) -> None:

@@ -45,7 +45,7 @@ def test_items() -> None:
     assert parse(create) == p.AddItem(Message("a", "user", text="one two"), "root")
     assert parse({"type": "conversation.item.retrieve", "item_id": "a"}) == p.RetrieveItem("a")
     cut = {"type": "conversation.item.truncate", "item_id": "a", "content_index": 0, "audio_end_ms": 5}
-    assert parse(cut) == p.TruncateItem("a", 0)
+    assert parse(cut) == p.TruncateItem("a", 0, 5)
 
 
 def test_responses() -> None:
@@ -60,7 +60,7 @@ def test_responses() -> None:
         "conversation": "auto",
     }
     assert parse({"type": "response.create", "response": wanted}) == p.CreateResponse(
-        ResponseRequest("short", "minimal", None, 7, (), metadata={"a": "b"})
+        ResponseRequest("short", "minimal", None, 7, (), metadata={"a": "b"}, spoken=True)
     )
     nulls = {"instructions": None, "max_output_tokens": None, "tools": None, "reasoning": None}
     assert parse({"type": "response.create", "response": nulls}) == p.CreateResponse(ResponseRequest())

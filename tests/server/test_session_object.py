@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from model.tools import Tool
 from server import client_events as ce
 from server.server_events import Narrator
 from server.session_object import SessionState
-from streaming.events import Named, ServerVad, SessionSettings, thinks
+from streaming.events import Named, SemanticVad, ServerVad, SessionSettings, thinks
 from tests.wire import validate
 
 START = SessionState("sess_1", "nano")
@@ -54,11 +52,25 @@ def test_turn_detection_is_merged_and_null_turns_it_off() -> None:
     assert updated(state, audio=hearing(noise_reduction=None)).turn_detection is None
 
 
-@pytest.mark.parametrize(("eagerness", "silence"), [("low", 1000), ("high", 300), ("auto", 500), (None, 500)])
-def test_semantic_vad_is_served_as_server_vad(eagerness: str | None, silence: int) -> None:
-    wanted = {"type": "semantic_vad", "eagerness": eagerness, "interrupt_response": False}
+def test_semantic_vad_is_set_and_echoed() -> None:
+    wanted = {"type": "semantic_vad", "eagerness": "low", "interrupt_response": False}
     state = updated(START, audio=hearing(turn_detection=wanted))
-    assert state.turn_detection == ServerVad(silence_duration_ms=silence, interrupt_response=False)
+    assert state.turn_detection == SemanticVad(eagerness="low", interrupt_response=False)
+    assert state.wire()["audio"]["input"]["turn_detection"] == wanted | {"create_response": True}
+    state = updated(state, audio=hearing(turn_detection={"type": "semantic_vad", "eagerness": None}))
+    assert state.turn_detection == SemanticVad(eagerness="low", interrupt_response=False)
+    state = updated(state, audio=hearing(turn_detection={"type": "server_vad"}))
+    assert state.turn_detection == ServerVad()
+
+
+def test_how_long_a_sound_is_in_doubt_is_the_sessions() -> None:
+    state = updated(START, soundmind={"interrupt_after_ms": 0, "speculation": False})
+    assert state.wire()["soundmind"] == {"interrupt_after_ms": 0, "speculation": False}
+    assert state.settings == SessionSettings(
+        turn_detection=ServerVad(interrupt_after_ms=0), speculation=False
+    )
+    state = updated(state, audio=hearing(turn_detection={"type": "semantic_vad"}))
+    assert state.settings.turn_detection == SemanticVad(interrupt_after_ms=0)
 
 
 def test_our_own_effort_is_echoed_in_the_apis_words() -> None:

@@ -33,6 +33,15 @@ def heard(item: str, text: str) -> dict[str, Any]:
     return {"type": kind, "item_id": item, "transcript": text}
 
 
+def test_what_was_no_turn_is_not_waited_for() -> None:
+    turns = Turns(transcripts=True)
+    turns.take({"type": "input_audio_buffer.speech_started", "item_id": "a"})
+    assert turns.pending
+    for kind in ("speech_stopped", "cleared"):
+        turns.take({"type": f"input_audio_buffer.{kind}", "item_id": "a"})
+    assert not turns.pending and not turns.turns
+
+
 def test_nothing_is_pending_before_and_after() -> None:
     turns = Turns(transcripts=True)
     assert not turns.pending

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streaming.context import Context
 from streaming.events import Event, SessionSettings
 from streaming.session import Session
+from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine
+from tests.voices import ScriptedVoice
 
 E = TypeVar("E")
 PACKET = 480  # samples at 24 kHz: 20 ms
@@ -21,18 +24,41 @@ PACKET = 480  # samples at 24 kHz: 20 ms
 class Talk:
     """A session under test: what it told, and somebody who speaks to it."""
 
-    def __init__(self, engine: ScriptedEngine, settings: SessionSettings) -> None:
+    def __init__(
+        self,
+        engine: ScriptedEngine,
+        settings: SessionSettings,
+        voice: ScriptedVoice | None = None,
+        detector: SpeechDetector | None = None,
+    ) -> None:
         self.engine = engine
         self.events: list[Event] = []
         self.now = 0.0
-        self.session = Session(engine, Loudness(), self.events.append, settings, clock=lambda: self.now)  # type: ignore[arg-type]
+        self.promoted: list[bool] = []  # for each speculation, whether it became a reply
+        self.wasted = 0  # tokens
+        self.session = Session(
+            engine,
+            detector or cast(SpeechDetector, Loudness()),
+            self.events.append,
+            settings,
+            speculated=self._speculated,
+            voice=voice,
+            clock=lambda: self.now,
+        )
+
+    def _speculated(self, promoted: bool, tokens: int) -> None:
+        self.promoted.append(promoted)
+        self.wasted += 0 if promoted else tokens
 
     def of(self, kind: type[E]) -> list[E]:
         return [e for e in self.events if isinstance(e, kind)]
 
     async def send(self, ms: int, amplitude: float) -> None:
-        tone = amplitude * np.sin(np.arange(ms * 24) * 0.05)
-        pcm = (tone * 32767).astype("<i2").tobytes()
+        await self.sound(amplitude * np.sin(np.arange(ms * 24) * 0.05))
+
+    async def sound(self, samples: NDArray[np.floating]) -> None:
+        """At 24 kHz, in -1 to 1."""
+        pcm = (samples * 32767).astype("<i2").tobytes()
         for at in range(0, len(pcm), 2 * PACKET):
             self.session.append_audio(pcm[at : at + 2 * PACKET])
             self.now += 0.02
@@ -51,9 +77,12 @@ class Talk:
 
 @asynccontextmanager
 async def talk(
-    engine: ScriptedEngine | None = None, settings: SessionSettings | None = None
+    engine: ScriptedEngine | None = None,
+    settings: SessionSettings | None = None,
+    voice: ScriptedVoice | None = None,
+    detector: SpeechDetector | None = None,
 ) -> AsyncIterator[Talk]:
-    made = Talk(engine or ScriptedEngine(), settings or SessionSettings())
+    made = Talk(engine or ScriptedEngine(), settings or SessionSettings(), voice, detector)
     task = asyncio.create_task(made.session.run())
     try:
         await made.settle()

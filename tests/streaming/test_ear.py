@@ -24,6 +24,16 @@ def heard(samples: Samples, packet: int) -> tuple[Context, Ear]:
     return settled, ear
 
 
+def test_it_knows_how_much_has_left() -> None:
+    ear = Ear("turn", PROMPT, 80, Windows())
+    tokens = 0
+    for block in np.split(noise(480_000), 1000):
+        tokens += ear.hear(block).audio_tokens
+        if ear.settled < PIECE_SAMPLES:
+            assert ear.settled == tokens * 1280
+    assert PIECE_SAMPLES < ear.settled <= 480_000 - 5120
+
+
 @pytest.mark.parametrize(
     "samples", [1, 300, 1600, 6400, 11_560, 32_000, PIECE_SAMPLES, PIECE_SAMPLES + 1, 500_000]
 )

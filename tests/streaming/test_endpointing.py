@@ -8,8 +8,18 @@ from itertools import pairwise
 
 import pytest
 
-from streaming.endpointing import WINDOW, Endpointer, Event, Paused, Resumed, Started, Stopped
-from streaming.events import ServerVad
+from streaming.endpointing import (
+    WINDOW,
+    Doubted,
+    Endpointer,
+    Event,
+    NoTurn,
+    Paused,
+    Resumed,
+    Started,
+    Stopped,
+)
+from streaming.events import Detection, Eagerness, SemanticVad, ServerVad
 
 NO_PADDING = ServerVad(prefix_padding_ms=0)
 SPEECH, BETWEEN, SILENCE = [0.9], [0.4], [0.05]  # with a threshold of 0.5: above, in the margin, below
@@ -56,8 +66,8 @@ def test_padding_ends_at_the_turn_before() -> None:
 def test_the_margin_keeps_speech_speech_and_silence_silence() -> None:
     assert run(Endpointer(NO_PADDING), 100 * BETWEEN) == []
     assert run(Endpointer(NO_PADDING), 2 * SPEECH + 100 * BETWEEN) == [Started(0)]
-    events = run(Endpointer(NO_PADDING), 2 * SPEECH + SILENCE + 20 * BETWEEN)
-    assert events == [Started(0), Paused(7 * WINDOW), Stopped(18 * WINDOW, 2 * WINDOW)]
+    events = run(Endpointer(NO_PADDING), 4 * SPEECH + SILENCE + 20 * BETWEEN)
+    assert events == [Started(0), Paused(9 * WINDOW), Stopped(20 * WINDOW, 4 * WINDOW)]
 
 
 def test_flicker_at_the_threshold_is_one_turn() -> None:
@@ -122,6 +132,101 @@ def test_the_clock_does_not_go_back() -> None:
         endpointer.push(0.0, WINDOW)
 
 
+def test_a_start_too_short_was_none() -> None:
+    assert run(Endpointer(NO_PADDING), 3 * SPEECH + 20 * SILENCE) == [
+        Started(0),
+        Paused(8 * WINDOW),
+        NoTurn(19 * WINDOW),
+    ]
+
+
+def guarded(settings: Detection = NO_PADDING) -> Endpointer:
+    endpointer = Endpointer(settings)
+    endpointer.guard(True)
+    return endpointer
+
+
+def test_a_short_sound_while_a_reply_goes_on_is_no_turn() -> None:
+    for windows in (2, 6, 12):  # 400 ms are over within the thirteenth
+        events = run(guarded(), windows * SPEECH + 40 * SILENCE)
+        assert events == [Doubted(0), NoTurn((windows + 5) * WINDOW)]
+
+
+def test_a_sound_that_lasts_is_a_turn_from_its_beginning() -> None:
+    events = run(guarded(ServerVad(prefix_padding_ms=32)), 5 * SILENCE + 13 * SPEECH)
+    assert events == [Doubted(5 * WINDOW), Started(4 * WINDOW)]
+    flickering = 4 * (3 * SPEECH + 2 * SILENCE) + SPEECH
+    assert run(guarded(), flickering) == [Doubted(0), Started(0)]
+    assert run(guarded(ServerVad(interrupt_after_ms=0)), 2 * SPEECH)[0].__class__ is Started
+
+
+def test_a_doubt_ends_with_the_reply() -> None:
+    endpointer = guarded()
+    assert run(endpointer, 3 * SPEECH) == [Doubted(0)]
+    endpointer.guard(False)
+    assert endpointer.push(0.9, 4 * WINDOW) == Started(0)
+    endpointer = guarded()
+    run(endpointer, 3 * SPEECH)
+    endpointer.guard(False)
+    assert run(endpointer, 6 * SILENCE, start=3 * WINDOW) == [NoTurn(8 * WINDOW)]
+
+
+def silence(eagerness: Eagerness, over: float | None) -> float:
+    """Milliseconds of it that end a turn of 640 ms."""
+    endpointer = Endpointer(SemanticVad(eagerness=eagerness))
+    run(endpointer, 20 * SPEECH + 5 * SILENCE)
+    if over is not None:
+        endpointer.judge(25 * WINDOW, over)
+    (stopped,) = run(endpointer, 400 * SILENCE, start=25 * WINDOW)
+    assert isinstance(stopped, Stopped)
+    return (stopped.at - stopped.last_voiced) / 16
+
+
+def test_what_is_over_ends_soon_and_what_is_not_late() -> None:
+    waits = [silence("auto", over) for over in (1.0, 0.5, 0.4, 0.2, 0.05, 0.0)]
+    assert waits[:2] == [224, 224] and waits == sorted(waits) and 3900 < waits[-1] < 4100
+    assert [silence(e, None) for e in ("low", "medium", "auto", "high")] == [1024, 512, 512, 320]
+    assert silence("low", 0.4) > silence("medium", 0.4) > silence("high", 0.4) == 224
+
+
+def test_what_was_judged_before_more_was_said_counts_no_longer() -> None:
+    endpointer = Endpointer(SemanticVad())
+    run(endpointer, 20 * SPEECH + 5 * SILENCE)
+    endpointer.judge(25 * WINDOW, 0.0)
+    run(endpointer, 10 * SPEECH, start=25 * WINDOW)
+    endpointer.judge(30 * WINDOW, 0.0)  # in the middle of the rest
+    assert run(endpointer, 16 * SILENCE, start=35 * WINDOW) == [
+        Paused(40 * WINDOW),
+        Stopped(51 * WINDOW, 35 * WINDOW),
+    ]
+
+
+def test_the_newest_judgement_counts() -> None:
+    endpointer = Endpointer(SemanticVad())
+    run(endpointer, 20 * SPEECH + 5 * SILENCE)
+    endpointer.judge(25 * WINDOW, 0.0)
+    endpointer.judge(40 * WINDOW, 1.0)
+    endpointer.judge(30 * WINDOW, 0.0)
+    assert run(endpointer, 3 * SILENCE, start=25 * WINDOW)[0].__class__ is Stopped
+
+
+def test_something_brief_that_says_nothing_is_no_turn() -> None:
+    for windows, over, kind in ((10, 0.05, NoTurn), (10, 0.9, Stopped), (10, None, Stopped)):
+        endpointer = Endpointer(SemanticVad())
+        run(endpointer, windows * SPEECH + 5 * SILENCE)
+        if over is not None:
+            endpointer.judge((windows + 5) * WINDOW, over)
+        (ended,) = run(endpointer, 15 * SILENCE, start=(windows + 5) * WINDOW)
+        assert isinstance(ended, kind)
+
+
+def detection(rng: random.Random) -> Detection:
+    common = {"threshold": rng.random(), "prefix_padding_ms": rng.randrange(600)}
+    if rng.random() < 0.5:
+        return SemanticVad(**common)  # type: ignore[arg-type]
+    return ServerVad(**common, silence_duration_ms=rng.randrange(1000))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_whatever_comes_turns_alternate_and_times_never_go_back(seed: int) -> None:
     rng = random.Random(seed)
@@ -133,21 +238,26 @@ def test_whatever_comes_turns_alternate_and_times_never_go_back(seed: int) -> No
         if rng.random() < 0.1:
             level = rng.random()
         if rng.random() < 0.01:
-            endpointer.configure(ServerVad(rng.random(), rng.randrange(600), rng.randrange(1000)))
+            endpointer.configure(detection(rng))
+            endpointer.guard(rng.random() < 0.5)
+        if rng.random() < 0.05:
+            endpointer.judge(end - rng.randrange(10_000), rng.random())
         event = endpointer.push(min(1.0, max(0.0, rng.gauss(level, 0.1))), end)
         if event is not None:
             assert event.at <= end
             events.append(event)
     assert len(events) > 10
     follows = {
-        Started: (Paused, Stopped),
-        Paused: (Resumed, Stopped),
-        Resumed: (Paused, Stopped),
-        Stopped: (Started,),
+        Doubted: (Started, NoTurn),
+        Started: (Paused, Stopped, NoTurn),
+        Paused: (Resumed, Stopped, NoTurn),
+        Resumed: (Paused, Stopped, NoTurn),
+        Stopped: (Started, Doubted),
+        NoTurn: (Started, Doubted),
     }
-    assert isinstance(events[0], Started) and events[0].at >= 0
+    assert isinstance(events[0], Started | Doubted) and events[0].at >= 0
     for event, after in pairwise(events):
         assert isinstance(after, follows[type(event)])
-        assert event.at <= after.at
+        assert event.at <= after.at or isinstance(event, Doubted | NoTurn)  # the padding, or what was no turn
         if isinstance(after, Stopped):
             assert after.last_voiced < after.at

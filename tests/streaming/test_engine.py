@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +72,26 @@ async def spoken(engine: VllmEngine, listener: Heard, seconds: float, key: str) 
         await asyncio.sleep(0.001)
     await listener.caught_up()
     return listener.context + ear.end() + Context.of(prompt.human_close() + prompt.assistant_open(True))
+
+
+async def test_each_append_tells_the_odds_of_an_end_and_a_fork_says_the_same(engine: VllmEngine) -> None:
+    prompt, told = engine.prompt, []
+
+    async def appends() -> AsyncGenerator[Context, None]:
+        yield Context.of(prompt.human_open())
+        for settled in heard(Ear("odds", prompt, engine.n_mels, Windows()), 3.0):
+            if settled:
+                yield settled
+
+    whole = Context()
+    async with aclosing(engine.listen(appends())) as confirmations:
+        async for over in confirmations:
+            told.append(over)
+    for settled in heard(Ear("odds", prompt, engine.n_mels, Windows()), 3.0):
+        whole += settled
+    assert len(told) > 4 and all(p is not None and 0 <= p <= 1 for p in told)
+    fork = await engine.ending(Context.of(prompt.human_open()) + whole)
+    assert fork == pytest.approx(told[-1], abs=0.01)
 
 
 async def output(engine: VllmEngine, context: Context, limit: int = 24) -> tuple[str, Delta]:

@@ -77,6 +77,18 @@ async def test_data_is_kept_for_the_last_blocks_only() -> None:
     assert held == [str(i) for i in range(12)]  # those that end within 64 tokens
 
 
+async def test_each_append_tells_how_likely_the_turn_ends_there() -> None:
+    engine = ScriptedEngine()
+    engine.over = lambda context: len(context) / 100
+    told: list[tuple[int, float]] = []
+    listener = Listener(engine, ending=lambda at, over: told.append((at, over)))
+    async with running(listener):
+        for name in "ab":
+            listener.append(chunk(name))
+            await settle()
+    assert told == [(5, 0.05), (10, 0.1)]
+
+
 async def test_ending_it_closes_the_request() -> None:
     engine = ScriptedEngine()
     listener = Listener(engine)

@@ -80,6 +80,28 @@ async def test_a_reply_sees_all_but_what_is_being_said() -> None:
         assert r.question.audio_tokens == 26
 
 
+async def test_a_turn_so_far_is_what_it_would_be_if_it_ended_now() -> None:
+    async with remembering() as r:
+        assert r.memory.so_far("incremental") is None and r.memory.unfinished() is None
+        r.say("a")
+        r.memory.open_turn("b")
+        r.memory.hear(SECOND)
+        before = r.question
+        ahead, whole, open_ = (
+            r.memory.so_far("incremental"),
+            r.memory.so_far("refined"),
+            r.memory.unfinished(),
+        )
+        assert ahead and whole and open_
+        assert open_.ids[-1] == r.engine.prompt.audio_patch
+        assert ahead.ids[: len(open_)] == open_.ids and whole.ids == ahead.ids
+        assert [a.key for a in whole.audio][-1] == "b:16000:whole:0:0/16000"
+        assert r.question == before
+        r.memory.close_turn()
+        assert r.question.ids == ahead.ids
+        assert [a.key for a in r.question.audio] == [a.key for a in ahead.audio]
+
+
 @pytest.mark.parametrize("hearing", [False, True])
 async def test_the_refined_turn_takes_the_place_of_its_chunks(hearing: bool) -> None:
     async with remembering() as r:

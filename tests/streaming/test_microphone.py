@@ -46,6 +46,17 @@ def test_a_file_at_once_means_the_same_as_a_stream() -> None:
     assert all(a.at <= b.at for a, b in pairwise(at_once[0]))
 
 
+def test_our_own_voice_is_no_turn() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.2, 48_000)
+    ours = bytes((noise * 32767).astype("<i2"))
+    echo = bytes((np.pad(noise, (4800, 0))[:48_000] * 16_000).astype("<i2"))
+    m = microphone()
+    m.playing(ours)
+    assert [event for _, event in m.push(echo, 0.0) if event] == []
+    m.silenced()
+    assert [type(event) for _, event in m.push(ours, 0.0) if event] == [Started]
+
+
 def test_a_turn_begins_before_it_is_noticed() -> None:
     m, pcm = microphone(), two_words()
     silence = bytes(48_000)

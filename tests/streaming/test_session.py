@@ -41,6 +41,7 @@ from tests.scripted import REPLY, ScriptedEngine
 from tests.streaming.talk import Talk, talk
 
 MANUAL = SessionSettings(turn_detection=None)
+AFTERWARDS = SessionSettings(speculation=False)
 
 
 async def test_one_spoken_turn_from_start_to_end() -> None:
@@ -83,7 +84,7 @@ async def test_it_has_read_nearly_everything_before_the_turn_ends() -> None:
 
 
 async def test_the_fork_repeats_what_the_listener_was_given() -> None:
-    async with talk() as t:
+    async with talk(settings=AFTERWARDS) as t:
         await t.speak(2000)
         await t.pause()
         await t.settle()
@@ -113,7 +114,7 @@ async def test_barge_in_aborts_at_once_and_keeps_what_was_told() -> None:
         await t.pause()
         await t.settle()
         assert engine.running() == 2  # the listener and the speaker
-        await t.speak(200)
+        await t.speak(500)
         await t.settle()
         assert engine.running() == 1
         done = t.of(ResponseDone)[0]
@@ -277,7 +278,7 @@ async def test_what_was_said_is_written_down() -> None:
 
 async def test_a_transcript_that_fails_costs_no_turn() -> None:
     engine = ScriptedEngine()
-    async with talk(engine, SessionSettings(transcribe=True)) as t:
+    async with talk(engine, SessionSettings(transcribe=True, speculation=False)) as t:
         engine.refusal = Refused("no")
         await t.speak()
         await t.pause()
@@ -288,7 +289,7 @@ async def test_a_transcript_that_fails_costs_no_turn() -> None:
 
 async def test_a_refused_request_fails_the_reply_and_not_the_session() -> None:
     engine = ScriptedEngine()
-    async with talk(engine) as t:
+    async with talk(engine, AFTERWARDS) as t:
         engine.refusal = Refused("too long")
         await t.speak()
         await t.pause()
@@ -302,7 +303,7 @@ async def test_a_refused_request_fails_the_reply_and_not_the_session() -> None:
 
 async def test_a_forgetful_engine_is_told_again() -> None:
     engine = ScriptedEngine()
-    async with talk(engine) as t:
+    async with talk(engine, AFTERWARDS) as t:
         engine.refusal = Forgotten("lost")
         await t.speak(2000)
         await t.pause()

@@ -138,7 +138,7 @@ async def test_a_call_interrupted_leaves_nothing() -> None:
         t.session.add_item(Message("", "user", text="how is the weather in oslo"))
         t.session.create_response(ResponseRequest())
         await t.settle()
-        await t.speak(200)
+        await t.speak(500)
         assert t.of(ResponseDone)[0].status == "cancelled"
         engine.gate.set()
         await t.speak()
@@ -239,7 +239,7 @@ async def test_a_budget_of_thoughts() -> None:
 
 
 async def test_a_refined_turn_is_encoded_anew_behind_what_is_cached() -> None:
-    settings = SessionSettings(encoding="refined", transcribe=True)
+    settings = SessionSettings(encoding="refined", transcribe=True, speculation=False)
     async with talk(settings=settings) as t:
         for _ in range(2):
             await t.speak(2000)

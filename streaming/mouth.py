@@ -1,0 +1,128 @@
+"""Speaks one reply while it is still being written, and knows which of its words have been heard.
+
+Text goes in as it is decoded; clause by clause it goes to the voice, and sound comes out with the text that
+belongs to it, at most a few seconds before it can be heard: what nobody will hear need not be made. Whoever
+plays the sound plays it at once, so that how much was heard follows from the clock, or from what a client
+says of its own. Time is the session's clock. Knows no engine, no turns and no wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from contextlib import aclosing
+
+from streaming.clauses import Clause, ClauseSplitter
+from streaming.spoken_text import heard, spoken
+from streaming.voice import RATE, Voice
+
+AHEAD = 3.0  # seconds of sound made before they can be heard
+PIECE = 2 * RATE // 10  # bytes: 100 ms
+SAMPLE_BYTES = 2
+
+
+class Track:
+    """Which part of a text is spoken when."""
+
+    def __init__(self) -> None:
+        self._samples = [0]  # rising
+        self._characters = [0]
+
+    def mark(self, sample: int, characters: int) -> None:
+        """So many characters have been spoken with that sample."""
+        self._samples.append(max(sample, self._samples[-1]))
+        self._characters.append(characters)
+
+    @property
+    def ms(self) -> int:
+        """How long it is."""
+        return self._samples[-1] * 1000 // RATE
+
+    def heard(self, ms: float) -> int:
+        """Characters of the words that have been spoken whole after so many milliseconds."""
+        return self._characters[bisect_right(self._samples, int(ms * RATE / 1000)) - 1]
+
+
+class Mouth:
+    """`told` is given sound and the text that begins to be spoken with it; either may be empty."""
+
+    def __init__(
+        self,
+        voice: Voice,
+        name: str,
+        speed: float,
+        told: Callable[[bytes, str], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._voice = voice
+        self._name = name
+        self._speed = speed
+        self._told = told
+        self._clock = clock
+        self._splitter = ClauseSplitter()
+        self._clauses: asyncio.Queue[Clause] = asyncio.Queue()
+        self._samples = 0
+        self._began: float | None = None  # of the sound, as if it had been played without a gap
+        self._free = asyncio.Event()
+        self._free.set()
+        self.track = Track()
+
+    def push(self, text: str) -> None:
+        """More of the reply."""
+        for clause in self._splitter.push(text):
+            self._clauses.put_nowait(clause)
+
+    def hold(self, on: bool) -> None:
+        """Make no more sound until released."""
+        if on:
+            self._free.clear()
+        else:
+            self._free.set()
+
+    async def quiet(self) -> None:
+        """The words are over: wait until all of them have been spoken."""
+        for clause in self._splitter.finish():
+            self._clauses.put_nowait(clause)
+        await self._clauses.join()
+
+    def heard(self, now: float) -> int:
+        """Characters of the reply that can have been heard by now."""
+        return 0 if self._began is None else self.track.heard((now - self._began) * 1000.0)
+
+    async def run(self) -> None:
+        """Speak until cancelled. Raises VoiceUnavailable."""
+        while True:
+            await self._speak(await self._clauses.get())
+            self._clauses.task_done()
+
+    async def _speak(self, clause: Clause) -> None:
+        words, begins, sent = spoken(clause.text), self._samples, 0
+        ends: list[int] = []
+        if words:
+            async with aclosing(self._voice.say(words, self._name, self._speed)) as sounds:
+                async for sound in sounds:
+                    for end in sound.ends:
+                        ends.append(end)
+                        self.track.mark(begins + end, clause.start + heard(words, len(ends)))
+                    for at in range(0, len(sound.pcm), PIECE):
+                        piece = sound.pcm[at : at + PIECE]
+                        await self._in_time()
+                        self._samples += len(piece) // SAMPLE_BYTES
+                        begun = 1 + bisect_left(ends, self._samples - begins)
+                        until = max(sent, heard(words, min(begun, len(words))))
+                        self._told(piece, clause.text[sent:until])
+                        sent = until
+        self.track.mark(self._samples, clause.start + len(clause.text))
+        if sent < len(clause.text):
+            self._told(b"", clause.text[sent:])
+
+    async def _in_time(self) -> None:
+        """Wait while enough is on its way, or while it is held."""
+        await self._free.wait()
+        now = self._clock()
+        played_out = now - self._samples / RATE
+        self._began = played_out if self._began is None else max(self._began, played_out)
+        ahead = self._began - played_out
+        if ahead > AHEAD:
+            await asyncio.sleep(ahead - AHEAD)

@@ -1,0 +1,63 @@
+"""One speaker's request, and what of it nobody has heard yet.
+
+A thought keeps its steps until somebody takes them: at a pause nobody does, and they are there at once when
+the turn has ended. So what is never taken has no effect beyond the engine, whose request belongs to `task`:
+cancelling that aborts it, whoever listens. While it is held it goes on, and nothing of it is told.
+Knows no engine, no turns and no events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from streaming.context import Context
+from streaming.events import SessionError
+from streaming.speaker import Manner, Told
+
+
+@dataclass
+class Thought:
+    """`wanted`: a reply takes it. `ended`: nothing more comes, because of `error` if there is one."""
+
+    context: Context
+    manner: Manner
+    wanted: bool = False
+    tokens: int = 0
+    ended: bool = False
+    error: SessionError | None = None
+    task: asyncio.Task[None] | None = None
+    _held: bool = False
+    _steps: deque[Told] = field(default_factory=deque)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, told: Told) -> None:
+        self._steps.append(told)
+        self.tokens = told.reasoning_tokens + told.reply_tokens
+        self._news.set()
+
+    def end(self, error: SessionError | None = None) -> None:
+        self.ended, self.error = True, error
+        self._news.set()
+
+    def hold(self, on: bool) -> None:
+        self._held = on
+        self._news.set()
+
+    def abort(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+
+    async def told(self) -> AsyncGenerator[Told, None]:
+        """All of it, from the beginning, for one listener. Raises `error` at its end."""
+        while True:
+            while self._steps and not self._held:
+                yield self._steps.popleft()
+            if self.ended and not self._held:
+                break
+            self._news.clear()
+            await self._news.wait()
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from streaming.mouth import AHEAD, Mouth, Track
+from streaming.voice import RATE, VoiceUnavailable
+from tests.voices import LETTER, ScriptedVoice
+
+MS = 100  # of a letter
+
+
+class Speech:
+    def __init__(self, voice: ScriptedVoice) -> None:
+        self.now = 0.0
+        self.pcm, self.text = b"", ""
+        self.mouth = Mouth(voice, "ann", 1.0, self._told, lambda: self.now)
+
+    def _told(self, pcm: bytes, text: str) -> None:
+        self.pcm += pcm
+        self.text += text
+
+
+@asynccontextmanager
+async def speech(voice: ScriptedVoice) -> AsyncIterator[Speech]:
+    made = Speech(voice)
+    task = asyncio.create_task(made.mouth.run())
+    try:
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert voice.listening == 0
+
+
+async def settle() -> None:
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def test_the_first_clause_is_spoken_while_the_reply_is_written() -> None:
+    voice = ScriptedVoice()
+    async with speech(voice) as s:
+        s.mouth.push("Oh yes, that")
+        await settle()
+        assert voice.said == [("Oh yes", "ann", 1.0)]
+        assert s.text == "Oh yes,"
+        s.mouth.push(" is $5.")
+        await s.mouth.quiet()
+    assert voice.said[1:] == [("that is five dollars", "ann", 1.0)]
+    assert s.text == "Oh yes, that is $5."
+    assert len(s.pcm) == 2 * LETTER * len("OhyesthatisFivedollars")
+
+
+async def test_text_comes_with_the_sound_of_it() -> None:
+    voice = ScriptedVoice()
+    async with speech(voice) as s:
+        told: list[tuple[int, str]] = []
+        s.mouth = Mouth(voice, "ann", 1.0, lambda pcm, text: told.append((len(pcm), text)), lambda: s.now)
+        task = asyncio.create_task(s.mouth.run())
+        s.mouth.push("ab c, ")
+        await s.mouth.quiet()
+        task.cancel()
+    assert told == [(2 * LETTER, "ab"), (2 * LETTER, ""), (2 * LETTER, " c,"), (0, " ")]
+
+
+async def test_it_is_never_far_ahead_of_what_can_be_heard() -> None:
+    async with speech(ScriptedVoice()) as s:
+        s.mouth.push("aaaaaaaaaa " * 10)
+        finishing = asyncio.create_task(s.mouth.quiet())
+        await settle()
+        assert AHEAD <= len(s.pcm) / 2 / RATE < AHEAD + 0.5
+        finishing.cancel()
+
+
+async def test_what_was_heard_follows_the_clock() -> None:
+    async with speech(ScriptedVoice()) as s:
+        s.now = 10.0
+        s.mouth.push("ab cde f. ")
+        await s.mouth.quiet()
+        heard = [s.text[: s.mouth.heard(10.0 + t)] for t in (0.0, 0.19, 0.21, 0.45, 0.55, 0.65)]
+    assert heard == ["", "", "ab", "ab", "ab cde", "ab cde f. "]
+
+
+async def test_a_pause_in_the_sound_is_not_taken_for_speech() -> None:
+    async with speech(ScriptedVoice()) as s:
+        s.mouth.push("ab cd. ")
+        await settle()
+        s.now = 60.0  # the model thought on
+        s.mouth.push("ef gh.")
+        await s.mouth.quiet()
+        assert s.text[: s.mouth.heard(60.25)] == "ab cd. ef"
+
+
+async def test_what_has_no_words_is_told_without_sound() -> None:
+    async with speech(ScriptedVoice()) as s:
+        s.mouth.push("😀\n---\nHi.")
+        await s.mouth.quiet()
+    assert s.text == "😀\n---\nHi."
+    assert len(s.pcm) == 4 * LETTER
+
+
+async def test_stopping_it_stops_the_voice() -> None:
+    voice = ScriptedVoice()
+    voice.gate = asyncio.Event()
+    async with speech(voice) as s:
+        s.mouth.push("Wait for it. ")
+        await settle()
+        assert voice.listening == 1
+
+
+async def test_a_voice_that_breaks_down_is_told() -> None:
+    made = Speech(ScriptedVoice(breaks_at="now"))
+    made.mouth.push("Break now. ")
+    with pytest.raises(VoiceUnavailable):
+        await made.mouth.run()
+
+
+def test_a_track_tells_words_by_time() -> None:
+    track = Track()
+    track.mark(MS * 24, 3)
+    track.mark(2 * MS * 24, 7)
+    assert [track.heard(ms) for ms in (0, 99, 100, 199.9, 200, 9999)] == [0, 0, 3, 3, 7, 7]
