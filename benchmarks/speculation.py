@@ -74,10 +74,7 @@ async def turn(
         for n, at in enumerate(range(0, pcm.size, packet)):
             await asyncio.sleep(max(0.0, begin + n * PACKET_MS / 1000 - time.perf_counter()))
             session.append_audio(pcm[at : at + packet].tobytes())
-            if (
-                any(reply.status != "cancelled" for reply in replies)
-                and at > pcm.size - SILENCE_MS * RATE_IN // 1000
-            ):
+            if at > spoken and any(reply.status != "cancelled" for reply in replies):
                 break
     finally:
         running.cancel()
