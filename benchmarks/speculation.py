@@ -57,6 +57,7 @@ async def turn(
     """One conversation of one question: its times, and its tokens by what became of them."""
     replies: list[ResponseDone] = []
     tokens = {"promoted": 0, "wasted": 0}
+    became: list[bool] = []
 
     def emit(event: Event) -> None:
         if isinstance(event, ResponseDone):
@@ -64,6 +65,7 @@ async def turn(
 
     def speculated(promoted: bool, count: int) -> None:
         tokens["promoted" if promoted else "wasted"] += count
+        became.append(promoted)
 
     session = Session(engine, detector, emit, settings, speculated=speculated)
     running = asyncio.create_task(session.run())
@@ -81,7 +83,13 @@ async def turn(
         await asyncio.gather(running, return_exceptions=True)
     last = replies[-1] if replies else None
     used = last.usage.reasoning + last.usage.reply if last else 0
-    return {"times": asdict(last.timings) if last else {}, "replies": len(replies), "used": used, **tokens}
+    return {
+        "times": asdict(last.timings) if last else {},
+        "replies": len(replies),
+        "used": used,
+        "became": became,
+        **tokens,
+    }
 
 
 def median(turns: list[dict[str, Any]], name: str) -> float | None:
@@ -101,7 +109,7 @@ def table(raw: dict[str, Any]) -> str:
             cells = ["-" if m is None else f"{m:.0f}" for m in medians]
             used, wasted = sum(t["used"] for t in turns), sum(t["wasted"] for t in turns)
             share = f"{wasted} ({wasted / used:.0%})" if used else str(wasted)
-            promoted = sum(t["promoted"] > 0 for t in turns)
+            promoted = sum(any(t["became"]) for t in turns)
             ahead = sum(t["promoted"] for t in turns)
             rows.append(
                 f"| {name} | {side} | {' | '.join(cells)} | {promoted} of {len(turns)} | {ahead} | {share} |"
