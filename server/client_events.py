@@ -96,11 +96,17 @@ NO_PROMPT = "stored prompts are not there: expected null; send instructions inst
 
 
 class AudioFormat(Shape):
-    type: Annotated[
-        Any,
-        Refused("expected audio/pcm, the one format there is yet (16 bit, mono, 24000 Hz)", ("audio/pcm",)),
-    ]
+    """PCM is of 16 bits, little endian, mono; G.711 is at 8000 Hz."""
+
+    type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
     rate: Annotated[Any, Refused("expected 24000, the one rate of audio/pcm", (24000, None))] = None
+
+    @model_validator(mode="after")
+    def _has_a_rate(self) -> AudioFormat:
+        if self.type != "audio/pcm" and self.rate is not None:
+            why = "expected no rate: {type} is always at 8000 Hz"
+            raise PydanticCustomError("value_error", why, {"type": self.type})
+        return self
 
 
 class Transcription(Shape):
@@ -270,13 +276,38 @@ def _json_object(text: str) -> str:
     raise PydanticCustomError("value_error", "expected a JSON object as text")
 
 
+CONTENT = ("input_text", "output_text", "text", "input_audio", "output_audio")
+
+
 class Content(Shape):
     type: Annotated[
-        Any,
-        Refused("expected text (input_text, output_text); other content is not there yet: speak through "
-                "input_audio_buffer.append", ("input_text", "output_text", "text")),
-    ]  # fmt: skip
-    text: str
+        Any, Refused(f"expected {', '.join(CONTENT)}: the model hears and reads, and sees no images", CONTENT)
+    ]
+    text: str | None = None
+    audio: Annotated[
+        str | None, Partly("of input_audio, in the session's format; an assistant's audio cannot be added")
+    ] = None
+    transcript: Annotated[
+        str | None,
+        Partly("of input_audio, kept and not told to the model; of output_audio, its text"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Content:
+        """Each type has its own field."""
+        needed = {"input_audio": "audio", "output_audio": "transcript"}.get(self.type, "text")
+        if getattr(self, needed) is None:
+            raise PydanticCustomError("missing", "{type} needs {name}", {"type": self.type, "name": needed})
+        if self.type == "output_audio" and self.audio:
+            why = "an assistant's audio cannot be added: send its transcript"
+            raise PydanticCustomError("unsupported", "{why}", {"why": why})
+        return self
+
+
+def _one_kind(content: list[Content]) -> list[Content]:
+    if len({part.type == "input_audio" for part in content}) > 1:
+        raise PydanticCustomError("unsupported", "expected text or audio in one message, got both: send two")
+    return content
 
 
 ItemId = Annotated[str, Field(min_length=1, max_length=64)]
@@ -291,7 +322,7 @@ class Item(Shape):
 class Message(Item):
     type: Literal["message"]
     role: Literal["user", "system", "assistant"]
-    content: Annotated[list[Content], Field(min_length=1)]
+    content: Annotated[list[Content], Field(min_length=1), AfterValidator(_one_kind)]
     phase: Annotated[Any, Ignored("a typed item is not spoken")] = None
 
 
@@ -311,7 +342,12 @@ class FunctionCallOutput(Item):
 class ItemCreate(ClientEvent):
     type: Literal["conversation.item.create"]
     item: Annotated[Message | FunctionCall | FunctionCallOutput, Field(discriminator="type")]
-    previous_item_id: Annotated[str | None, Partly("items can be added at the end only")] = None
+    previous_item_id: str | None = None
+
+
+class ItemDelete(ClientEvent):
+    type: Literal["conversation.item.delete"]
+    item_id: str
 
 
 class ItemRetrieve(ClientEvent):
@@ -364,6 +400,7 @@ EVENTS: dict[str, type[ClientEvent]] = {
     "input_audio_buffer.commit": Commit,
     "input_audio_buffer.clear": Clear,
     "conversation.item.create": ItemCreate,
+    "conversation.item.delete": ItemDelete,
     "conversation.item.retrieve": ItemRetrieve,
     "conversation.item.truncate": ItemTruncate,
     "response.create": ResponseCreate,
@@ -372,6 +409,5 @@ EVENTS: dict[str, type[ClientEvent]] = {
 
 # Client events of the API that are refused as a whole, and why.
 NOT_YET: dict[str, str] = {
-    "conversation.item.delete": "conversation.item.delete is not there yet",
     "output_audio_buffer.clear": "output_audio_buffer.clear is for WebRTC, which is not there yet",
 }

@@ -20,7 +20,6 @@ from server import client_events as ce
 from streaming.events import FunctionCall, FunctionOutput, Item, Message, Named, ResponseRequest, ToolChoice
 
 MAX_EVENT = 15 * 2**20  # characters of one event, as the API documents it
-SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,13 @@ class ClearAudio:
 class AddItem:
     item: Item  # ids that the client leaves open are empty
     previous_item_id: str | None  # "root": in front of everything
+    audio: bytes | None = None  # of a spoken one
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class DeleteItem:
+    item_id: str
     event_id: str | None = None
 
 
@@ -83,6 +89,7 @@ Command = (
     | CommitAudio
     | ClearAudio
     | AddItem
+    | DeleteItem
     | RetrieveItem
     | TruncateItem
     | CreateResponse
@@ -209,13 +216,16 @@ def _command(event: ce.ClientEvent) -> Command:
         case ce.SessionUpdate():
             return UpdateSession(event.session, event.event_id)
         case ce.Append():
-            return AppendAudio(_pcm(event.audio), event.event_id)
+            return AppendAudio(_audio(event.audio, "audio"), event.event_id)
         case ce.Commit():
             return CommitAudio(event.event_id)
         case ce.Clear():
             return ClearAudio(event.event_id)
         case ce.ItemCreate():
-            return AddItem(_item(event.item), event.previous_item_id, event.event_id)
+            item, audio = _item(event.item, "item")
+            return AddItem(item, event.previous_item_id, audio, event.event_id)
+        case ce.ItemDelete():
+            return DeleteItem(event.item_id, event.event_id)
         case ce.ItemRetrieve():
             return RetrieveItem(event.item_id, event.event_id)
         case ce.ItemTruncate():
@@ -227,18 +237,11 @@ def _command(event: ce.ClientEvent) -> Command:
     raise AssertionError(event)
 
 
-def _pcm(audio: str) -> bytes:
+def _audio(text: str, where: str) -> bytes:
     try:
-        pcm = base64.b64decode(audio, validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ProtocolError("invalid_value", f"audio: expected whole base64 ({error})", "audio") from error
-    if len(pcm) % SAMPLE_BYTES:
-        raise ProtocolError(
-            "invalid_value",
-            f"audio: expected 16-bit samples, an even number of bytes, got {len(pcm)}",
-            "audio",
-        )
-    return pcm
+        raise ProtocolError("invalid_value", f"{where}: expected whole base64 ({error})", where) from error
 
 
 def _request(response: ce.Response | None) -> ResponseRequest:
@@ -269,10 +272,26 @@ def choice(wanted: ce.Mode | ce.FunctionChoice) -> ToolChoice:
     return Named(wanted.name) if isinstance(wanted, ce.FunctionChoice) else wanted
 
 
-def _item(item: ce.Message | ce.FunctionCall | ce.FunctionCallOutput) -> Item:
+def _item(
+    item: ce.Message | ce.FunctionCall | ce.FunctionCallOutput, where: str
+) -> tuple[Item, bytes | None]:
+    """The item, and what is to be heard in it."""
     match item:
         case ce.FunctionCall():
-            return FunctionCall(item.id or "", item.call_id or "", item.name, item.arguments)
+            return FunctionCall(item.id or "", item.call_id or "", item.name, item.arguments), None
         case ce.FunctionCallOutput():
-            return FunctionOutput(item.id or "", item.call_id, "", item.output)
-    return Message(item.id or "", item.role, text="".join(content.text for content in item.content))
+            return FunctionOutput(item.id or "", item.call_id, "", item.output), None
+    if item.content[0].type != "input_audio":
+        text = "".join(part.text or part.transcript or "" for part in item.content)
+        return Message(item.id or "", item.role, text=text), None
+    if item.role != "user":
+        raise ProtocolError(
+            "invalid_value", f"{where}.content: expected text, only the user is heard", f"{where}.content"
+        )
+    audio = [_audio(part.audio or "", f"{where}.content.{at}.audio") for at, part in enumerate(item.content)]
+    if not any(audio):
+        raise ProtocolError(
+            "invalid_value", f"{where}.content: expected audio, got nothing", f"{where}.content"
+        )
+    said = [part.transcript for part in item.content if part.transcript is not None]
+    return Message(item.id or "", "user", True, " ".join(said) if said else None), b"".join(audio)

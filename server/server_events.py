@@ -32,6 +32,7 @@ TOLD: dict[str, str] = {
     "input_audio_buffer.cleared": "",
     "conversation.item.added": "`previous_item_id` is the real predecessor, null only at the front",
     "conversation.item.done": "",
+    "conversation.item.deleted": "",
     "conversation.item.retrieved": "the item as it now stands, its transcript included",
     "conversation.item.truncated": "with `audio_end_ms` 0",
     "conversation.item.input_audio_transcription.delta": "when `audio.input.transcription` is set",
@@ -54,7 +55,6 @@ TOLD: dict[str, str] = {
 }
 
 NOT_TOLD: dict[str, str] = {
-    "conversation.item.deleted": "not there yet",
     "response.output_audio.delta": "not there yet: there is no voice",
     "response.output_audio.done": "not there yet: there is no voice",
     "response.output_audio_transcript.delta": "not there yet: there is no voice",
@@ -145,6 +145,9 @@ class Narrator:
                 return [self._event("input_audio_buffer.cleared")]
             case ev.ItemAdded(item, before):
                 return self._item_added(item, before)
+            case ev.ItemDeleted(item_id):
+                self._items.pop(item_id, None)
+                return [self._event("conversation.item.deleted", item_id=item_id)]
             case ev.TranscriptDelta() | ev.TranscriptDone() | ev.TranscriptFailed():
                 return [self._transcript(event)]
             case ev.ResponseStarted():

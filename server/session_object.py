@@ -15,10 +15,11 @@ from typing import Any
 from model.tools import Tool
 from server import client_events as ce
 from server.protocol import choice, limit, tools
-from streaming.events import Effort, Encoding, Named, ServerVad, SessionSettings, ToolChoice
+from streaming.events import AudioFormat, Effort, Encoding, Named, ServerVad, SessionSettings, ToolChoice
 
 # Until the model's own sense of an ending decides, semantic_vad is served as server_vad that waits so long.
 EAGERNESS_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
+FORMATS: dict[str, AudioFormat] = {"audio/pcm": "pcm", "audio/pcmu": "pcmu", "audio/pcma": "pcma"}
 DEFAULT_EFFORT: Effort = "medium"
 
 
@@ -35,6 +36,7 @@ class SessionState:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
+    hears: AudioFormat = "pcm"
     own: frozenset[str] = frozenset()  # our own fields that the client has set
 
     @property
@@ -49,6 +51,7 @@ class SessionState:
             self.tools,
             self.tool_choice,
             self.encoding,
+            self.hears,
         )
 
     def updated(self, wanted: ce.Session) -> SessionState:
@@ -80,6 +83,8 @@ class SessionState:
         state = self
         if wanted is None:
             return state
+        if wanted.format is not None:
+            state = replace(state, hears=FORMATS[wanted.format.type])
         if "turn_detection" in wanted.model_fields_set:
             state = replace(
                 state, turn_detection=_vad(wanted.turn_detection, self.turn_detection or ServerVad())
@@ -95,7 +100,7 @@ class SessionState:
     def wire(self) -> dict[str, Any]:
         """The session object of the API."""
         hearing: dict[str, Any] = {
-            "format": {"type": "audio/pcm", "rate": 24000},
+            "format": _format_wire(self.hears),
             "turn_detection": _vad_wire(self.turn_detection),
             "noise_reduction": None,
         }
@@ -118,6 +123,12 @@ class SessionState:
             "tool_choice": _choice_wire(self.tool_choice),
         }
         return session | ({"soundmind": {"encoding": self.encoding}} if "soundmind" in self.own else {})
+
+
+def _format_wire(audio_format: AudioFormat) -> dict[str, Any]:
+    if audio_format == "pcm":
+        return {"type": "audio/pcm", "rate": 24000}
+    return {"type": f"audio/{audio_format}"}
 
 
 def _choice_wire(choice: ToolChoice) -> str | dict[str, str]:

@@ -12,8 +12,8 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -24,6 +24,7 @@ from server.outbox import Outbox, SlowClient
 from server.server_events import Narrator
 from server.session_object import SessionState
 from server.tasks import one_error
+from streaming.audio import RATES
 from streaming.events import (
     Encoding,
     EngineUnavailable,
@@ -33,10 +34,12 @@ from streaming.events import (
     SessionError,
     SessionFull,
     SessionSettings,
+    UnknownItem,
 )
 
 SUBPROTOCOL = "realtime"
-SLICE = 24_000 * p.SAMPLE_BYTES // 5  # bytes, 200 ms: after so much of one event the others have their turn
+SLICE_MS = 200  # of one event's audio: after so much the others have their turn
+SAMPLE_BYTES = {"pcm": 2, "pcmu": 1, "pcma": 1}
 STALL_SECONDS = 30.0  # a client that takes nothing for so long is gone
 CLOSE_SECONDS = 2.0  # for the closing handshake
 
@@ -55,7 +58,8 @@ class LiveSession(Protocol):
     def clear(self) -> None: ...
     def create_response(self, request: ResponseRequest) -> None: ...
     def cancel_response(self, response_id: str | None = None) -> None: ...
-    def add_item(self, item: Item, previous_item_id: str | None = None) -> None: ...
+    def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None: ...
+    def delete_item(self, item_id: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,18 @@ class Connection:
             raise
 
     async def _append(self, pcm: bytes) -> None:
-        for at in range(0, len(pcm), SLICE):
+        hears = self._state.hears
+        size = RATES[hears] * SAMPLE_BYTES[hears] * SLICE_MS // 1000
+        if len(pcm) % SAMPLE_BYTES[hears]:
+            raise p.ProtocolError(
+                "invalid_value",
+                f"audio: expected 16-bit samples, an even number of bytes, got {len(pcm)}",
+                "audio",
+            )
+        for at in range(0, len(pcm), size):
             if at:
                 await asyncio.sleep(0)
-            self._session.append_audio(pcm[at : at + SLICE])
+            self._session.append_audio(pcm[at : at + size])
 
     def _do(self, command: p.Command) -> None:
         match command:
@@ -175,8 +187,12 @@ class Connection:
                 self._session.commit()
             case p.ClearAudio():
                 self._session.clear()
-            case p.AddItem(item, previous_item_id):
-                self._session.add_item(item, previous_item_id)
+            case p.AddItem(item, previous_item_id, audio):
+                with wrong_item("item_create_invalid_previous_item_id", "previous_item_id"):
+                    self._session.add_item(item, previous_item_id, audio)
+            case p.DeleteItem(item_id):
+                with wrong_item("item_delete_invalid_item_id"):
+                    self._session.delete_item(item_id)
             case p.RetrieveItem(item_id):
                 self._outbox.put(self._narrator.retrieved(item_id))
             case p.TruncateItem(item_id, content_index):
@@ -187,6 +203,15 @@ class Connection:
                 self._session.cancel_response(response_id)
             case _:
                 assert_never(command)
+
+
+@contextmanager
+def wrong_item(code: str, param: str = "item_id") -> Iterator[None]:
+    """The API has a code for each event that names an item that is not there."""
+    try:
+        yield
+    except UnknownItem as error:
+        raise p.ProtocolError(code, f"{param}: {error}", param) from error
 
 
 async def _close(ws: WebSocket, code: int, last: Outbox | None = None) -> None:

@@ -48,6 +48,10 @@ ToolChoice = Literal["none", "auto", "required"] | Named
 Encoding = Literal["incremental", "refined"]
 
 
+# pcm: 16 bit little endian at 24 kHz; pcmu and pcma: G.711 at 8 kHz. All mono.
+AudioFormat = Literal["pcm", "pcmu", "pcma"]
+
+
 @dataclass(frozen=True)
 class SessionSettings:
     instructions: str = ""
@@ -59,6 +63,7 @@ class SessionSettings:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
+    hears: AudioFormat = "pcm"  # what the client sends
 
     @property
     def offered(self) -> tuple[Tool, ...]:
@@ -176,6 +181,11 @@ class ItemAdded:
 
 
 @dataclass(frozen=True)
+class ItemDeleted:
+    item_id: str
+
+
+@dataclass(frozen=True)
 class TranscriptDelta:
     item_id: str
     delta: str
@@ -266,6 +276,7 @@ Event = (
     | Committed
     | Cleared
     | ItemAdded
+    | ItemDeleted
     | TranscriptDelta
     | TranscriptDone
     | TranscriptFailed
@@ -303,8 +314,18 @@ class NoActiveResponse(SessionError):
     code = "response_cancel_not_active"
 
 
-class BadItem(SessionError):
-    code = "invalid_item"
+class DuplicateItem(SessionError):
+    code = "item_create_duplicate_item_id"
+
+
+class UnknownItem(SessionError):
+    code = "item_not_found"
+
+
+class ItemActive(SessionError):
+    """The item is of a reply that is still being made."""
+
+    code = "item_active"
 
 
 class UnknownCall(SessionError):

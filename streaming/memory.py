@@ -26,9 +26,9 @@ from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.ear import Ear
 from streaming.engine import Engine
-from streaming.events import BadItem, Encoding, Item, Message, TooLong
+from streaming.events import Encoding, Item, Message, TooLong
 from streaming.listener import Listener
-from streaming.recall import recall, spoken, typed
+from streaming.recall import recall, recorded, spoken, told, typed
 
 REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
 HEADROOM = 64  # tokens for the rest of a turn that has filled the context, and the template around it
@@ -69,7 +69,7 @@ class Memory:
         self._start = 0  # of the turn that is being spoken, in the listener's context
         self._newest: Heard | None = None
         self._stale = False  # the listener lacks something that cannot be put behind the open turn
-        self._waiting: list[Context] = []  # to go behind the reply that is being made
+        self._waiting: list[Entry] = []  # to go behind the reply that is being made
         self.conversation = Conversation()
         self.check(opening)
         self._opening = opening
@@ -105,7 +105,7 @@ class Memory:
         """Let old turns go, down to half of `most`, where `new` tokens more would be more than that."""
         if len(self._listener.context) - len(self._opening) + new > most:
             self.conversation.make_room(most // 2)
-            self.reopen()
+            self._changed()
 
     # --- what is spoken ---
 
@@ -132,7 +132,7 @@ class Memory:
 
     def drop_turn(self) -> None:
         self._ear = None
-        self.reopen()
+        self._changed()
 
     def close_turn(self) -> tuple[Message, str | None, float]:
         """The turn has ended: its item, the id before it, and its seconds."""
@@ -141,32 +141,47 @@ class Memory:
         end = heard.end() + Context.of(self._engine.prompt.human_close())
         self._listener.append(end, later=True)  # a reply's fork takes it along, and nobody waits for the rest
         item, stop = Message(self._turn_id, "user", spoken=True), len(self._listener.context)
-        entry = Entry([item], heard.samples, stop - self._start)
+        entry = Entry([item], heard.samples, tokens=stop - self._start)
         before = self.conversation.add(entry)
         self._newest = Heard(entry, self._start, stop)
         if self._stale:
-            self.reopen()
+            self._changed()
         return item, before, heard.seconds
 
     # --- what is typed, called and replied ---
 
-    def add(self, item: Item) -> str | None:
-        """A turn that is text, at the end; returns the id before it. Raises BadItem, UnknownCall, TooLong."""
-        if self._ear is not None:
-            raise BadItem("the user is speaking: add the item once the turn has ended")
-        self.conversation.check(item)
-        entry = Entry([item])
-        context = typed(entry, self._engine.prompt)
+    def add(
+        self, item: Item, after: str | None = None, samples: NDArray[np.int16] | None = None
+    ) -> str | None:
+        """A turn, behind an item, None: at the end; returns the id before it. `samples` of a spoken one.
+
+        Where the user is speaking, it stands before that turn. Raises DuplicateItem, UnknownItem, UnknownCall
+        and TooLong.
+        """
+        self.conversation.check(item, after)
+        entry = recorded(item, samples)
+        context = told(entry, self._engine.prompt, self._engine.n_mels)
         entry.tokens = len(context)
         if len(context) > self._room // 2:
             raise TooLong(f"the item takes {len(context)} tokens, and may take {self._room // 2}")
         self._make_room(len(context), self._room)
-        before = self.conversation.add(entry)
-        if any(e.open for e in self.conversation):
-            self._waiting.append(context)
+        last = after in (None, self.conversation.last_id)
+        before = self.conversation.add(entry, after)
+        if self._ear is not None or not last:
+            self._changed()
+        elif self.conversation.replying:
+            self._waiting.append(entry)
         else:
             self._listener.append(context)
         return before
+
+    def delete(self, item_id: str) -> None:
+        """Raises UnknownItem and ItemActive."""
+        entry = self.conversation.remove(item_id)
+        if any(e is entry for e in self._waiting):
+            self._waiting = [e for e in self._waiting if e is not entry]
+        elif entry.kept:
+            self._changed()
 
     def replied(self, entry: Entry) -> None:
         """A reply has ended; nothing was said of an entry without items."""
@@ -175,10 +190,12 @@ class Memory:
         waiting, self._waiting = self._waiting, []
         if self._ear is not None:  # the user speaks already
             self._stale = self._stale or bool(entry.items or waiting)
-            return
-        for part in (context, *waiting):
-            if part:
-                self._listener.append(part)
+        elif self._stale:
+            self.reopen()
+        else:
+            for turn in (entry, *waiting):
+                if turn.items:
+                    self._listener.append(told(turn, self._engine.prompt, self._engine.n_mels))
 
     # --- what a reply sees ---
 
@@ -202,10 +219,7 @@ class Memory:
 
     def forgotten(self) -> Context:
         """The engine has forgotten what it was told: all of it once more."""
-        if self._ear is None:
-            self.reopen()
-        else:
-            self._stale = True  # until the turn has ended
+        self._changed()
         return self._recalled(self._opening)
 
     # --- the listener ---
@@ -216,7 +230,11 @@ class Memory:
         if opening == self._opening:
             return
         self._opening = opening
-        if self._ear is None:
+        self._changed()
+
+    def _changed(self) -> None:
+        """The listener has read something else than what is to be told: anew, as soon as nothing is open."""
+        if self._ear is None and not self.conversation.replying:
             self.reopen()
         else:
             self._stale = True

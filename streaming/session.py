@@ -19,11 +19,11 @@ from typing import Any
 
 from model.windows import Windows
 from streaming import asked, turn
+from streaming.audio import recording
 from streaming.context import Context
 from streaming.endpointing import Started, Stopped
 from streaming.engine import Engine
 from streaming.events import (
-    BadItem,
     Cleared,
     Committed,
     EmptyBuffer,
@@ -34,6 +34,7 @@ from streaming.events import (
     FunctionOutput,
     Item,
     ItemAdded,
+    ItemDeleted,
     NoActiveResponse,
     ResponseActive,
     ResponseRequest,
@@ -83,7 +84,7 @@ class Session:
         self._emit = emit
         self._settings = settings
         self._clock = clock
-        self._microphone = Microphone(detector, settings.turn_detection)
+        self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
         self._state = State.IDLE
         self._turn_id = ""
         self._reply: ActiveReply | None = None
@@ -148,13 +149,13 @@ class Session:
         before, self._settings = self._settings, settings
         if before.turn_detection is None and settings.turn_detection and self._memory.hearing:
             self._happened(Happened.DISCARDED)  # nobody will commit it, and no detector saw it begin
-        self._microphone.configure(settings.turn_detection)
+        self._microphone.configure(settings.turn_detection, settings.hears)
         self._memory.begin_with(begins)
 
     # --- what a client says ---
 
     def append_audio(self, pcm: bytes) -> None:
-        """PCM16 little endian, mono, 24 kHz, any amount. Raises BadAudio."""
+        """Audio in the format that the settings name, any amount. Raises BadAudio."""
         for block, event in self._microphone.push(pcm, self._clock()):
             if not self._memory.hearing and not self._microphone.detecting:
                 self._turn_id = _id("item")
@@ -195,21 +196,26 @@ class Session:
             raise NoActiveResponse("Cancellation failed: no active response found")
         self._happened(Happened.REPLY_CANCELLED)
 
-    def add_item(self, item: Item, previous_item_id: str | None = None) -> None:
-        """Add an item at the end of the conversation; "root" is before all items.
+    def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None:
+        """Add an item behind another, None: at the end of the conversation; "root" is before all items.
 
-        Ids that are empty are given; what a tool gave back is named after its call. Raises BadItem,
-        UnknownCall and TooLong.
+        Ids that are empty are given; what a tool gave back is named after its call; `pcm` is what is said in
+        a spoken one, as `append_audio` takes it. Raises DuplicateItem, UnknownItem, UnknownCall, BadAudio and
+        TooLong.
         """
         conversation = self._memory.conversation
-        if previous_item_id not in (None, conversation.last_id or "root"):
-            raise BadItem(f"items can be added at the end only, after {conversation.last_id}")
         item = replace(item, id=item.id or _id("item"))
         if isinstance(item, FunctionCall):
             item = replace(item, call_id=item.call_id or _id("call"))
         elif isinstance(item, FunctionOutput):
             item = replace(item, name=conversation.name_of(item.call_id))
-        self._emit(ItemAdded(item, self._memory.add(item)))
+        samples = None if pcm is None else recording(pcm, self._settings.hears, RATE)
+        self._emit(ItemAdded(item, self._memory.add(item, previous_item_id, samples)))
+
+    def delete_item(self, item_id: str) -> None:
+        """Raises UnknownItem and ItemActive."""
+        self._memory.delete(item_id)
+        self._emit(ItemDeleted(item_id))
 
     # --- the turn ---
 

@@ -116,9 +116,19 @@ def test_items_that_make_no_sense(item: dict[str, Any], code: str, param: str) -
         ({"voice": "alloy"}, "unknown_parameter", "session.voice"),
         ({"audio": {"input": {"volume": 3}}}, "unknown_parameter", "session.audio.input.volume"),
         (
-            {"audio": {"input": {"format": {"type": "audio/pcmu"}}}},
-            "unsupported",
+            {"audio": {"input": {"format": {"type": "audio/opus"}}}},
+            "invalid_value",
             "session.audio.input.format.type",
+        ),
+        (
+            {"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 8000}}}},
+            "unsupported",
+            "session.audio.input.format.rate",
+        ),
+        (
+            {"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 24000}}}},
+            "invalid_value",
+            "session.audio.input.format",
         ),
         (
             {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
@@ -223,19 +233,43 @@ def test_what_stock_clients_send_by_default_is_taken() -> None:
     assert isinstance(parse(livekit), p.UpdateSession)
 
 
+def message(*content: dict[str, Any], role: str = "user") -> dict[str, Any]:
+    item = {"type": "message", "role": role, "content": list(content)}
+    return {"type": "conversation.item.create", "item": item}
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("event", "code", "param"),
     [
-        [{"type": "input_audio", "audio": "AAAA"}],
-        [{"type": "input_image", "image_url": "data:"}],
+        (message({"type": "input_image", "image_url": "data:"}), "unknown_parameter", "image_url"),
+        (message({"type": "input_image"}), "unsupported", "type"),
+        (message({"type": "input_text"}), "missing_required_parameter", ""),
+        (message({"type": "input_audio", "transcript": "hi"}), "missing_required_parameter", ""),
+        (message({"type": "input_audio", "audio": "!"}), "invalid_value", "audio"),
+        (message({"type": "output_audio", "transcript": "a", "audio": "AAAA"}), "unsupported", ""),
     ],
 )
-def test_items_that_are_not_there_yet(content: list[dict[str, str]]) -> None:
-    item = {"type": "message", "role": "user", "content": content}
-    assert refused({"type": "conversation.item.create", "item": item}).code in (
-        "unsupported",
-        "unknown_parameter",
+def test_content_that_cannot_be(event: dict[str, Any], code: str, param: str) -> None:
+    error = refused(event)
+    assert (error.code, error.param) == (code, f"item.content.0.{param}".rstrip("."))
+
+
+def test_messages_that_cannot_be() -> None:
+    text, audio = {"type": "input_text", "text": "hi"}, {"type": "input_audio", "audio": "AAAA"}
+    assert refused(message(text, audio)).code == "unsupported"
+    assert refused(message(audio, role="assistant")).param == "item.content"
+    assert refused(message({"type": "input_audio", "audio": ""})).param == "item.content"
+
+
+def test_recorded_messages() -> None:
+    audio = {"type": "input_audio", "audio": "AAAA"}
+    assert parse(message(audio, audio | {"transcript": "hi"})) == p.AddItem(
+        Message("", "user", True, "hi"), None, bytes(6)
     )
+    spoken = {"type": "output_audio", "transcript": "hello"}
+    assert parse(message(spoken, role="assistant")) == p.AddItem(Message("", "assistant", text="hello"), None)
+    delete = {"type": "conversation.item.delete", "item_id": "a"}
+    assert parse(delete) == p.DeleteItem("a")
 
 
 def test_a_number_too_long_for_a_number() -> None:

@@ -13,7 +13,7 @@ import pytest
 from model.windows import Windows
 from streaming.context import Context
 from streaming.conversation import Entry
-from streaming.events import BadItem, FunctionCall, FunctionOutput, Message, TooLong, UnknownCall
+from streaming.events import FunctionCall, FunctionOutput, Message, TooLong, UnknownCall
 from streaming.memory import Memory
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import text_of
@@ -123,15 +123,64 @@ async def test_items_wait_for_a_reply_that_is_being_told() -> None:
         )
 
 
-async def test_nothing_is_typed_into_a_spoken_turn() -> None:
+async def test_what_is_typed_while_the_user_speaks_stands_before_that_turn() -> None:
     async with remembering() as r:
         r.memory.open_turn("a")
-        with pytest.raises(BadItem, match="the user is speaking"):
-            r.memory.add(Message("b", "user", text="typed"))
-        r.memory.drop_turn()
+        r.memory.hear(SECOND)
+        assert r.memory.add(Message("b", "user", text="typed")) is None
+        assert text_of(r.question) == "system\nShuman\ntyped"
+        r.memory.close_turn()
+        assert text_of(r.question) == "system\nShuman\ntypedhuman\n"
+        assert r.question.audio_tokens == 13
         with pytest.raises(UnknownCall):
             r.memory.add(FunctionOutput("c", "1", "f", "one"))
-        assert text_of(r.question) == "system\nS"
+
+
+async def test_items_are_put_in_between_and_taken_out() -> None:
+    async with remembering() as r:
+        r.say("a")
+        r.reply("b", "two")
+        r.memory.add(Message("c", "system", text="first"), "root")
+        r.memory.add(Message("d", "user", text="typed"), "a")
+        assert text_of(r.question) == "system\nSsystem\nfirsthuman\nhuman\ntypedassistant\ntwo"
+        r.memory.delete("a")
+        r.memory.delete("d")
+        assert text_of(r.question) == "system\nSsystem\nfirstassistant\ntwo"
+        assert not r.question.audio_tokens
+        r.memory.open_turn("e")
+        r.memory.hear(SECOND)
+        r.memory.delete("c")
+        assert text_of(r.question) == "system\nSassistant\ntwo"
+        r.memory.close_turn()
+        assert text_of(r.question) == "system\nSassistant\ntwohuman\n"
+
+
+async def test_what_is_put_in_while_a_reply_is_told_keeps_its_place() -> None:
+    async with remembering() as r:
+        entry = Entry(open=True)
+        r.memory.add(Message("a", "user", text="one"))
+        r.memory.conversation.extend(entry, Message("b", "assistant", text="two"))
+        r.say("c")
+        r.memory.add(Message("d", "user", text="four"))
+        r.memory.add(Message("e", "user", text="gone"))
+        r.memory.delete("e")
+        r.memory.add(Message("f", "user", text="zero"), "root")
+        entry.open = False
+        r.memory.replied(entry)
+        asked = text_of(r.question)
+        assert asked == "system\nShuman\nzerohuman\noneassistant\ntwohuman\nhuman\nfour"
+
+
+async def test_a_recorded_item_is_heard_and_named_by_what_it_is() -> None:
+    async with remembering() as r:
+        samples = np.full(16_000, 100, np.int16)
+        r.memory.add(Message("a", "user", spoken=True), samples=samples)
+        r.memory.add(Message("b", "user", spoken=True), samples=samples + 1)
+        r.memory.delete("a")
+        r.memory.add(Message("a", "user", spoken=True), samples=samples)
+        one, other = (part.key for part in r.question.audio)
+        assert one != other and "sha256_" in one
+        assert r.question.audio_tokens == 26
 
 
 async def test_a_forgetful_engine_is_told_all_of_it_once_more() -> None:

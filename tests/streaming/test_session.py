@@ -10,9 +10,9 @@ import pytest
 from streaming.context import Context
 from streaming.engine import Sampling
 from streaming.events import (
-    BadItem,
     Cleared,
     Committed,
+    DuplicateItem,
     EmptyBuffer,
     EngineUnavailable,
     Forgotten,
@@ -35,6 +35,7 @@ from streaming.events import (
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
+    UnknownItem,
 )
 from streaming.session import STALL_SECONDS
 from tests.scripted import REPLY, ScriptedEngine
@@ -250,9 +251,9 @@ async def test_clearing_throws_the_turn_away() -> None:
 async def test_typed_turns() -> None:
     async with talk() as t:
         t.session.add_item(Message("mine", "user", text="one plus one"))
-        with pytest.raises(BadItem):
+        with pytest.raises(DuplicateItem):
             t.session.add_item(Message("mine", "user", text="again"))
-        with pytest.raises(BadItem, match="at the end"):
+        with pytest.raises(UnknownItem):
             t.session.add_item(Message("", "user", text="elsewhere"), "nobody")
         t.session.create_response(ResponseRequest(effort="minimal"))
         await t.settle()
