@@ -339,9 +339,12 @@ class FunctionCallOutput(Item):
     output: str
 
 
+AnyItem = Message | FunctionCall | FunctionCallOutput
+
+
 class ItemCreate(ClientEvent):
     type: Literal["conversation.item.create"]
-    item: Annotated[Message | FunctionCall | FunctionCallOutput, Field(discriminator="type")]
+    item: Annotated[AnyItem, Field(discriminator="type")]
     previous_item_id: str | None = None
 
 
@@ -365,19 +368,27 @@ class ItemTruncate(ClientEvent):
 # --- responses ---
 
 
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
+
+
+class ItemReference(Shape):
+    type: Literal["item_reference"]
+    id: str
+
+
 class Response(Shape):
     instructions: str | None = None
     reasoning: ResponseReasoning | None = None
     max_output_tokens: MaxTokens | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Metadata | None = None
     output_modalities: Annotated[
         Modalities | None, Ignored('["audio"] is answered with ["text"]: ' + NO_VOICE)
     ] = None
     audio: Annotated[ResponseAudio | None, Ignored(NO_VOICE)] = None
-    conversation: Annotated[
-        Any, Refused('expected "auto": replies outside the conversation are not there yet', ("auto", None))
-    ] = None
-    input: Annotated[Any, Refused("input of its own is not there yet: expected null")] = None
+    conversation: Literal["auto", "none"] | None = None
+    input: list[Annotated[AnyItem | ItemReference, Field(discriminator="type")]] | None = None
     tools: Tools | None = None
     tool_choice: Choice | None = None
     parallel_tool_calls: Annotated[Any, Ignored(PARALLEL)] = None

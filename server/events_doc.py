@@ -56,10 +56,14 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   and may come while the response that called is not done yet: it takes its place behind it.
 - Our own fields stand in `session.soundmind` and `reasoning`, and are echoed to those only who have set
   them.
-- Items go anywhere: `previous_item_id` is an item or `root`; what is put into a reply that is still being made
-  stands behind it, and what comes while the user speaks before that turn. Each of it, and a deletion, makes
-  the engine read the conversation anew. A user's message may be audio (`input_audio`, in the session's
+- Items go anywhere: `previous_item_id` is an item or `root`; what is put into a reply that is still being
+  made stands behind it, and what comes while the user speaks before that turn. Each of it, and a deletion,
+  makes the engine read the conversation anew. A user's message may be audio (`input_audio`, in the session's
   format). An item of a reply in the making cannot be deleted (`item_active`).
+- A response outside the conversation (`conversation: "none"`) leaves no trace there: no
+  `conversation.item.*`, `conversation_id` null. Up to 4 of them may be made beside the conversation's own,
+  which alone is interrupted by speech and cancelled by a `response.cancel` without an id. `input` takes the
+  place of the conversation: items, references to items, or nothing at all.
 - A truncation is never refused: text has no audio to cut, so it is answered with 0 ms and cuts nothing.
 """
 
@@ -67,8 +71,8 @@ LIMITS = """\
 ## Limits and closing
 
 An event may have 15 MiB; beyond that it is an `error` (`event_too_large`), beyond 24 MiB the connection is
-closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings go out every 20 s. A client that takes nothing for
-30 s is closed (1008), one without a place gets `session_limit` and is closed (1013), and when the engine is
+closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings go out every 20 s. A client
+that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013), and when the engine is
 down `engine_unavailable` (1011).
 """
 
@@ -144,6 +148,7 @@ def _branch(shape: type[ce.Shape]) -> str:
         ce.FunctionChoice: " (function)",
         ce.FunctionTool: "[]",
         ce.Content: "[]",
+        ce.ItemReference: "[] (item_reference)",
     }
     return names.get(shape, "")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -17,7 +17,17 @@ from pydantic import ValidationError
 
 from model.tools import Tool
 from server import client_events as ce
-from streaming.events import FunctionCall, FunctionOutput, Item, Message, Named, ResponseRequest, ToolChoice
+from streaming.events import (
+    FunctionCall,
+    FunctionOutput,
+    Given,
+    Item,
+    Message,
+    Named,
+    Reference,
+    ResponseRequest,
+    ToolChoice,
+)
 
 MAX_EVENT = 15 * 2**20  # characters of one event, as the API documents it
 
@@ -183,7 +193,16 @@ CODES = {
     "unsupported": "unsupported",
 }
 # A union's branch is part of pydantic's location.
-TAGS = ("server_vad", "semantic_vad", "message", "function_call", "function_call_output", "mode", "named")
+TAGS = (
+    "server_vad",
+    "semantic_vad",
+    "message",
+    "function_call",
+    "function_call_output",
+    "item_reference",
+    "mode",
+    "named",
+)
 
 
 def _refusal(error: ValidationError) -> ProtocolError:
@@ -256,7 +275,17 @@ def _request(response: ce.Response | None) -> ResponseRequest:
         None if response.tools is None else tools(response.tools),
         None if response.tool_choice is None else choice(response.tool_choice),
         response.metadata,
+        response.conversation == "none",
+        None if response.input is None else tuple(_input(response.input)),
     )
+
+
+def _input(items: Sequence[ce.AnyItem | ce.ItemReference]) -> Iterator[Reference | Given]:
+    for at, item in enumerate(items):
+        if isinstance(item, ce.ItemReference):
+            yield Reference(item.id)
+        else:
+            yield Given(*_item(item, f"response.input.{at}"))
 
 
 def limit(tokens: int | str | None) -> int | None:
@@ -272,9 +301,7 @@ def choice(wanted: ce.Mode | ce.FunctionChoice) -> ToolChoice:
     return Named(wanted.name) if isinstance(wanted, ce.FunctionChoice) else wanted
 
 
-def _item(
-    item: ce.Message | ce.FunctionCall | ce.FunctionCallOutput, where: str
-) -> tuple[Item, bytes | None]:
+def _item(item: ce.AnyItem, where: str) -> tuple[Item, bytes | None]:
     """The item, and what is to be heard in it."""
     match item:
         case ce.FunctionCall():

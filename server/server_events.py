@@ -2,8 +2,8 @@
 
 `Narrator` turns one session event into its wire events, and answers the client's own requests (created,
 updated, retrieved, truncated, error). It keeps the items as they now stand on the wire, since a client may
-ask for one again. Two event types are our own, which every client passes over: `response.reasoning_text.*`
-(named after the Responses API) and `soundmind.timings`. An item's optional fields are left out rather than
+ask for one again; those of a response outside the conversation are not among them. Two event types are our
+own, which every client passes over: `response.reasoning_text.*` (named after the Responses API) and `soundmind.timings`. An item's optional fields are left out rather than
 null: agents-js drops an item with null fields. An item of a response is announced once there is something in
 it, so that a reply that only calls a tool has no message. Knows no sockets, no clock and no session.
 """
@@ -51,7 +51,8 @@ TOLD: dict[str, str] = {
     "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
     "`first_reply_ms`, `done_ms` since the last voiced sample arrived (null: did not happen)",
-    "response.done": "of every response, whatever became of it; reasoning counts as output text in `usage`",
+    "response.done": "of every response, whatever became of it; in `usage` reasoning counts as output text, "
+    "and is told apart in `output_token_details.reasoning_tokens` (**our own**, as in the Responses API)",
 }
 
 NOT_TOLD: dict[str, str] = {
@@ -75,17 +76,41 @@ NOT_TOLD: dict[str, str] = {
 ERROR_TYPES = {"server_error", "session_limit", "engine_unavailable"}
 
 
+class Telling:
+    """What was told of one response that is not done."""
+
+    def __init__(self, started: ev.ResponseStarted, conversation_id: str) -> None:
+        self._started = started
+        self._conversation_id = None if started.outside else conversation_id
+        self.outside = started.outside
+        self.thinking: str | None = None  # None: not begun, or done
+        self.message: str | None = None  # the id of its message, while that is open
+        self.text = ""  # of its message
+        self.output: list[Wire] = []  # its items that are done
+
+    def response(self, status: str) -> Wire:
+        metadata = self._started.metadata
+        return {
+            "object": "realtime.response",
+            "id": self._started.response_id,
+            "conversation_id": self._conversation_id,
+            "status": status,
+            "status_details": None,
+            "output": list(self.output),
+            "output_modalities": ["text"],
+            "max_output_tokens": self._started.max_output_tokens or "inf",
+            "metadata": dict(metadata) if metadata is not None else None,
+            "usage": None,
+        }
+
+
 class Narrator:
     def __init__(self, conversation_id: str) -> None:
         self._conversation_id = conversation_id
         self._ids = count(1)
         self._items: dict[str, Wire] = {}
         self._before: dict[str, str | None] = {}  # item to the one before it
-        self._thinking: str | None = None  # of the reply in progress; None: not begun, or done
-        self._message: str | None = None  # the id of its message, while that is open
-        self._text = ""  # of its message
-        self._output: list[Wire] = []  # its items that are done
-        self._limit: int | None = None
+        self._replies: dict[str, Telling] = {}  # by response
 
     def _event(self, kind: str, **fields: Any) -> Wire:
         return {"type": kind, "event_id": f"event_{next(self._ids)}", **fields}
@@ -93,11 +118,9 @@ class Narrator:
     # --- answers to the client ---
 
     def session_created(self, state: SessionState) -> Wire:
-        self._limit = state.max_output_tokens
         return self._event("session.created", session=state.wire())
 
     def session_updated(self, state: SessionState) -> Wire:
-        self._limit = state.max_output_tokens
         return self._event("session.updated", session=state.wire())
 
     def retrieved(self, item_id: str) -> Wire:
@@ -153,15 +176,16 @@ class Narrator:
             case ev.ResponseStarted():
                 return self._started(event)
             case ev.ThinkingDelta(response_id, item_id, delta):
-                self._thinking = (self._thinking or "") + delta
+                telling = self._replies[response_id]
+                telling.thinking = (telling.thinking or "") + delta
                 return [self._part("response.reasoning_text.delta", response_id, item_id, delta=delta)]
             case ev.ThinkingDone(response_id, item_id, text):
-                self._thinking = None
+                self._replies[response_id].thinking = None
                 return [self._part("response.reasoning_text.done", response_id, item_id, text=text)]
             case ev.ReplyStarted(response_id, item_id, before):
                 return self._message_started(response_id, item_id, before)
             case ev.ReplyDelta(response_id, item_id, delta):
-                self._text += delta
+                self._replies[response_id].text += delta
                 return [self._part("response.output_text.delta", response_id, item_id, delta=delta)]
             case ev.CallMade(response_id, call, before):
                 return [
@@ -200,32 +224,33 @@ class Narrator:
         return self._event(kind, response_id=response_id, item_id=item_id, **PART, **fields)
 
     def _started(self, event: ev.ResponseStarted) -> list[Wire]:
-        self._thinking, self._message, self._text, self._output = None, None, "", []
-        response = self._response(event.response_id, event.metadata, "in_progress", [])
-        return [self._event("response.created", response=response)]
+        telling = self._replies[event.response_id] = Telling(event, self._conversation_id)
+        return [self._event("response.created", response=telling.response("in_progress"))]
 
     def _item_started(self, response_id: str, item: Wire, before: str | None) -> list[Wire]:
         """The order that stock clients need: the response's item before the conversation's."""
+        telling = self._replies[response_id]
+        where = {"response_id": response_id, "output_index": len(telling.output), "item": item}
+        added = self._event("response.output_item.added", **where)
+        if telling.outside:
+            return [added]
         self._items[item["id"]] = item
         self._before[item["id"]] = before
-        at = len(self._output)
-        return [
-            self._event("response.output_item.added", response_id=response_id, output_index=at, item=item),
-            self._event("conversation.item.added", item=item, previous_item_id=before),
-        ]
+        return [added, self._event("conversation.item.added", item=item, previous_item_id=before)]
 
     def _item_done(self, response_id: str, item: Wire) -> list[Wire]:
-        self._items[item["id"]] = item
-        at = len(self._output)
-        self._output.append(item)
-        before = self._before[item["id"]]
-        return [
-            self._event("conversation.item.done", item=item, previous_item_id=before),
-            self._event("response.output_item.done", response_id=response_id, output_index=at, item=item),
-        ]
+        telling = self._replies[response_id]
+        where = {"response_id": response_id, "output_index": len(telling.output), "item": item}
+        telling.output.append(item)
+        out = []
+        if not telling.outside:
+            self._items[item["id"]] = item
+            before = self._before[item["id"]]
+            out.append(self._event("conversation.item.done", item=item, previous_item_id=before))
+        return [*out, self._event("response.output_item.done", **where)]
 
     def _message_started(self, response_id: str, item_id: str, before: str | None) -> list[Wire]:
-        self._message = item_id
+        self._replies[response_id].message = item_id
         item = _item(ev.Message(item_id, "assistant"), "in_progress") | {"content": []}
         return [
             *self._item_started(response_id, item, before),
@@ -234,9 +259,10 @@ class Narrator:
 
     def _message_done(self, response_id: str, status: str) -> list[Wire]:
         """Nothing where no message is open."""
-        if self._message is None:
+        telling = self._replies[response_id]
+        if telling.message is None:
             return []
-        item_id, text, self._message = self._message, self._text, None
+        item_id, text, telling.message = telling.message, telling.text, None
         item = _item(ev.Message(item_id, "assistant", text=text), status)
         return [
             self._part("response.output_text.done", response_id, item_id, text=text),
@@ -245,7 +271,11 @@ class Narrator:
         ]
 
     def _called(self, response_id: str, call: ev.FunctionCall, before: str | None) -> list[Wire]:
-        where = {"response_id": response_id, "item_id": call.id, "output_index": len(self._output)}
+        where = {
+            "response_id": response_id,
+            "item_id": call.id,
+            "output_index": len(self._replies[response_id].output),
+        }
         where |= {"call_id": call.call_id}
         base = "response.function_call_arguments"
         return [
@@ -257,13 +287,14 @@ class Narrator:
 
     def _done(self, event: ev.ResponseDone) -> list[Wire]:
         out = []
-        if self._thinking is not None:  # cut short: close what was opened
+        telling = self._replies[event.response_id]
+        if telling.thinking is not None:  # cut short: close what was opened
             ids = (event.response_id, event.item_id)
-            out.append(self._part("response.reasoning_text.done", *ids, text=self._thinking))
-            self._thinking = None
+            out.append(self._part("response.reasoning_text.done", *ids, text=telling.thinking))
         status = "completed" if event.status == "completed" else "incomplete"
         out += self._message_done(event.response_id, status)
-        response = self._response(event.response_id, event.metadata, event.status, self._output)
+        del self._replies[event.response_id]
+        response = telling.response(event.status)
         response |= {"status_details": _details(event), "usage": _usage(event.usage)}
         times = {f"{name}_ms": getattr(event.timings, name) for name in TIMINGS}
         return [
@@ -271,20 +302,6 @@ class Narrator:
             self._event("soundmind.timings", response_id=event.response_id, item_id=event.item_id, **times),
             self._event("response.done", response=response),
         ]
-
-    def _response(self, response_id: str, metadata: Any, status: str, output: list[Wire]) -> Wire:
-        return {
-            "object": "realtime.response",
-            "id": response_id,
-            "conversation_id": self._conversation_id,
-            "status": status,
-            "status_details": None,
-            "output": output,
-            "output_modalities": ["text"],
-            "max_output_tokens": self._limit or "inf",
-            "metadata": dict(metadata) if metadata is not None else None,
-            "usage": None,
-        }
 
 
 TIMINGS = ("turn_ended", "first_thinking", "first_reply", "done")
@@ -341,6 +358,14 @@ def _usage(usage: ev.Usage) -> Wire:
             "text_tokens": usage.text,
             "audio_tokens": usage.audio,
             "cached_tokens": usage.cached,
+            "cached_tokens_details": {
+                "text_tokens": usage.cached - usage.cached_audio,
+                "audio_tokens": usage.cached_audio,
+            },
         },
-        "output_token_details": {"text_tokens": outputs, "audio_tokens": 0},
+        "output_token_details": {
+            "text_tokens": outputs,
+            "audio_tokens": 0,
+            "reasoning_tokens": usage.reasoning,
+        },
     }

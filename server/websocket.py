@@ -198,7 +198,8 @@ class Connection:
             case p.TruncateItem(item_id, content_index):
                 self._outbox.put(self._narrator.truncated(item_id, content_index))
             case p.CreateResponse(request):
-                self._session.create_response(request)
+                with wrong_item("item_not_found", "response.input"):
+                    self._session.create_response(request)
             case p.CancelResponse(response_id):
                 self._session.cancel_response(response_id)
             case _:

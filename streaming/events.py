@@ -12,6 +12,44 @@ from typing import Literal
 
 from model.tools import Tool
 
+# --- what a conversation is made of ---
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something said or typed. `text` of a spoken turn is its transcript, None while unknown."""
+
+    id: str
+    role: Role
+    spoken: bool = False
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class FunctionCall:
+    """A tool that the model called; `arguments` is a JSON object as text."""
+
+    id: str
+    call_id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class FunctionOutput:
+    """What a tool gave back; `name` is that of the call."""
+
+    id: str
+    call_id: str
+    name: str
+    output: str
+
+
+Item = Message | FunctionCall | FunctionOutput  # of the conversation
+
+
 # --- what a client may set ---
 
 
@@ -72,9 +110,25 @@ class SessionSettings:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """An item of the conversation."""
+
+    item_id: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """An item that is not of the conversation; `audio` of a spoken one, as the client sends it."""
+
+    item: Item
+    audio: bytes | None = None
+
+
+@dataclass(frozen=True)
 class ResponseRequest:
     """One reply asked for; None: as the session says.
 
+    `input` is what it replies to, None: the conversation. `outside`: it leaves no trace there.
     Its effort decides only whether it thinks: how much to think stands at the head of the conversation.
     """
 
@@ -85,45 +139,13 @@ class ResponseRequest:
     tools: tuple[Tool, ...] | None = None
     tool_choice: ToolChoice | None = None
     metadata: Mapping[str, str] | None = None
+    outside: bool = False
+    input: tuple[Reference | Given, ...] | None = None
 
 
 # --- what a session tells ---
 
-Role = Literal["system", "user", "assistant"]
 Status = Literal["completed", "cancelled", "incomplete", "failed"]
-
-
-@dataclass(frozen=True)
-class Message:
-    """Something said or typed. `text` of a spoken turn is its transcript, None while unknown."""
-
-    id: str
-    role: Role
-    spoken: bool = False
-    text: str | None = None
-
-
-@dataclass(frozen=True)
-class FunctionCall:
-    """A tool that the model called; `arguments` is a JSON object as text."""
-
-    id: str
-    call_id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True)
-class FunctionOutput:
-    """What a tool gave back; `name` is that of the call."""
-
-    id: str
-    call_id: str
-    name: str
-    output: str
-
-
-Item = Message | FunctionCall | FunctionOutput  # of the conversation
 
 
 @dataclass(frozen=True)
@@ -132,7 +154,8 @@ class Usage:
 
     audio: int = 0
     text: int = 0
-    cached: int = 0
+    cached: int = 0  # of them all
+    cached_audio: int = 0
     reasoning: int = 0
     reply: int = 0
 
@@ -206,8 +229,12 @@ class TranscriptFailed:
 
 @dataclass(frozen=True)
 class ResponseStarted:
+    """`outside`: nothing of it becomes part of the conversation."""
+
     response_id: str
     metadata: Mapping[str, str] | None = None
+    outside: bool = False
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -320,6 +347,12 @@ class DuplicateItem(SessionError):
 
 class UnknownItem(SessionError):
     code = "item_not_found"
+
+
+class AudioGone(SessionError):
+    """A spoken turn that was let go to make room, and that nobody has written down."""
+
+    code = "item_audio_gone"
 
 
 class ItemActive(SessionError):

@@ -45,7 +45,7 @@ def _linear_to_mu() -> NDArray[np.uint8]:
     samples = np.arange(-32768, 32768)
     size = np.minimum(np.abs(samples), CLIP) + BIAS
     exponent = np.frexp(size)[1] - 8
-    code = np.where(samples < 0, 0x80, 0) | exponent << 4 | size >> (exponent + 3) & 0xF
+    code: NDArray[np.int64] = np.where(samples < 0, 0x80, 0) | exponent << 4 | size >> (exponent + 3) & 0xF
     return (~code & 0xFF).astype(np.uint8)
 
 
@@ -53,7 +53,8 @@ def _linear_to_a() -> NDArray[np.uint8]:
     samples = np.arange(-32768, 32768)
     size = np.where(samples < 0, ~samples, samples)
     exponent = np.maximum(np.frexp(size)[1] - 8, 0)
-    code = np.where(samples < 0, 0, 0x80) | exponent << 4 | size >> (np.maximum(exponent, 1) + 3) & 0xF
+    mantissa = size >> (np.maximum(exponent, 1) + 3) & 0xF
+    code: NDArray[np.int64] = np.where(samples < 0, 0, 0x80) | exponent << 4 | mantissa
     return (code ^ 0x55).astype(np.uint8)
 
 

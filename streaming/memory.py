@@ -14,7 +14,7 @@ turns are encoded whole.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,6 +216,15 @@ class Memory:
         if newest.whole is None:
             newest.whole = spoken(newest.entry, self._engine.prompt, self._engine.n_mels)
         return context[: newest.start] + newest.whole + context[newest.stop :]
+
+    def instead(self, turns: Iterable[Entry], opening: Context) -> Context:
+        """Other turns than those of the conversation. Raises TooLong."""
+        parts = (told(turn, self._engine.prompt, self._engine.n_mels) for turn in turns)
+        context = sum(parts, start=opening)
+        room = self._engine.max_tokens - self.reply_tokens - HEADROOM
+        if len(context) > room:
+            raise TooLong(f"the input takes {len(context)} tokens, and may take {room}")
+        return context
 
     def forgotten(self) -> Context:
         """The engine has forgotten what it was told: all of it once more."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from model.reasoning import Call, Reply, Thinking
 from model.tools import BadCall, read_call
+from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.events import (
     BadFunctionCall,
@@ -40,6 +41,7 @@ class ActiveReply:
     asked_at: float
     conversation: Conversation
     new_id: Callable[[str], str]
+    context: Context = Context()
     offered: Collection[str] = ()
     metadata: Mapping[str, str] | None = None
     usage: Usage = Usage()
@@ -57,7 +59,11 @@ class ActiveReply:
     def take(self, told: Told, now: float) -> Iterator[Event]:
         """One step of the speaker. Raises BadFunctionCall, behind the events of what was good."""
         self.usage = replace(
-            self.usage, cached=told.cached_tokens, reasoning=told.reasoning_tokens, reply=told.reply_tokens
+            self.usage,
+            cached=told.cached_tokens,
+            cached_audio=self.context.audio_within(told.cached_tokens),
+            reasoning=told.reasoning_tokens,
+            reply=told.reply_tokens,
         )
         for part in told.parts:
             match part:

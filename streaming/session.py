@@ -17,10 +17,14 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.windows import Windows
 from streaming import asked, turn
 from streaming.audio import recording
 from streaming.context import Context
+from streaming.conversation import Conversation
 from streaming.endpointing import Started, Stopped
 from streaming.engine import Engine
 from streaming.events import (
@@ -52,7 +56,7 @@ from streaming.events import (
 )
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.recall import opening
+from streaming.recall import gathered, opening
 from streaming.reply import ActiveReply
 from streaming.speaker import Manner, Told, speak, transcribe
 from streaming.turn import Do, Happened, State
@@ -60,6 +64,7 @@ from streaming.vad import SpeechDetector
 
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
+ASIDES = 4  # replies outside the conversation at a time
 
 
 def _id(kind: str) -> str:
@@ -88,6 +93,7 @@ class Session:
         self._state = State.IDLE
         self._turn_id = ""
         self._reply: ActiveReply | None = None
+        self._asides: dict[str, ActiveReply] = {}  # replies outside the conversation, by their ids
         self._tasks: asyncio.TaskGroup | None = None
         self._memory = Memory(
             engine,
@@ -109,6 +115,8 @@ class Session:
         except* EngineUnavailable as group:
             if self._reply:
                 self._finish_reply("failed", "engine_failed", "the engine is not running")
+            for aside in list(self._asides.values()):
+                self._finish_aside(aside, "failed", "engine_failed", "the engine is not running")
             raise EngineUnavailable("the engine is not running") from group
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -182,16 +190,36 @@ class Session:
         self._emit(Cleared())
 
     def create_response(self, request: ResponseRequest) -> None:
-        """Ask for a reply to what was said so far. Raises ResponseActive, BadChoice and TooLong."""
-        if self._reply is not None:
+        """Ask for a reply to what was said so far, or to what the request has.
+
+        Raises ResponseActive, BadChoice, TooLong, and for its input UnknownItem, UnknownCall, AudioGone and
+        BadAudio.
+        """
+        if self._reply is not None and not request.outside:
             raise ResponseActive(f"a reply is being made already ({self._reply.response_id})")
+        if len(self._asides) >= ASIDES and request.outside:
+            raise ResponseActive(f"{ASIDES} replies outside the conversation are being made already")
         settings = asked.merged(self._settings, request)
         asked.check(settings)
-        self._memory.check(opening(settings, self._engine.prompt))
-        self._happened(Happened.REPLY_ASKED, request)
+        begins = opening(settings, self._engine.prompt)
+        self._memory.check(begins)
+        context = None
+        if request.input is not None:
+            turns = gathered(request.input, self._memory.conversation, self._recording)
+            context = self._memory.instead(turns, begins)
+        if request.outside:
+            self._start_reply(request, None, context)
+        else:
+            self._happened(Happened.REPLY_ASKED, request, context=context)
+
+    def _recording(self, audio: bytes) -> NDArray[np.int16]:
+        return recording(audio, self._settings.hears, RATE)
 
     def cancel_response(self, response_id: str | None = None) -> None:
-        """Stop the reply. Raises NoActiveResponse."""
+        """Stop a reply, None: that in the conversation. Raises NoActiveResponse."""
+        if response_id is not None and (aside := self._asides.get(response_id)):
+            self._finish_aside(aside, "cancelled", "client_cancelled")
+            return
         if self._reply is None or response_id not in (None, self._reply.response_id):
             raise NoActiveResponse("Cancellation failed: no active response found")
         self._happened(Happened.REPLY_CANCELLED)
@@ -209,7 +237,7 @@ class Session:
             item = replace(item, call_id=item.call_id or _id("call"))
         elif isinstance(item, FunctionOutput):
             item = replace(item, name=conversation.name_of(item.call_id))
-        samples = None if pcm is None else recording(pcm, self._settings.hears, RATE)
+        samples = None if pcm is None else self._recording(pcm)
         self._emit(ItemAdded(item, self._memory.add(item, previous_item_id, samples)))
 
     def delete_item(self, item_id: str) -> None:
@@ -220,7 +248,11 @@ class Session:
     # --- the turn ---
 
     def _happened(
-        self, event: Happened, request: ResponseRequest | None = None, since: float | None = None
+        self,
+        event: Happened,
+        request: ResponseRequest | None = None,
+        since: float | None = None,
+        context: Context | None = None,
     ) -> None:
         self._state, actions = turn.step(self._state, event)
         for action in actions:
@@ -235,7 +267,7 @@ class Session:
                     interrupted = event is not Happened.REPLY_CANCELLED
                     self._finish_reply("cancelled", "turn_detected" if interrupted else "client_cancelled")
                 case Do.START_REPLY:
-                    self._start_reply(request or ResponseRequest(), since)
+                    self._start_reply(request or ResponseRequest(), since, context)
 
     def _speech_started(self, at: int) -> None:
         self._turn_id = _id("item")
@@ -272,24 +304,35 @@ class Session:
 
     # --- replies ---
 
-    def _start_reply(self, request: ResponseRequest, since: float | None) -> None:
+    def _start_reply(
+        self, request: ResponseRequest, since: float | None, context: Context | None = None
+    ) -> None:
+        """To the conversation, or to `context`."""
         now = self._clock()
         settings = asked.merged(self._settings, request)
-        context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
+        if context is None:
+            context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
         audio = context.audio_tokens
-        self._reply = reply = ActiveReply(
+        reply = ActiveReply(
             _id("resp"),
             _id("item"),
             now if since is None else since,
-            self._memory.conversation,
+            Conversation() if request.outside else self._memory.conversation,
             _id,
+            context,
             offered={tool.name for tool in settings.offered},
             metadata=request.metadata,
             usage=Usage(audio, len(context) - audio),
         )
+        if request.outside:
+            self._asides[reply.response_id] = reply
+        else:
+            self._reply = reply
         if since is not None:
             reply.timings = Timings(turn_ended=reply.since(now))
-        self._emit(ResponseStarted(reply.response_id, request.metadata))
+        self._emit(
+            ResponseStarted(reply.response_id, request.metadata, request.outside, settings.max_output_tokens)
+        )
         manner = asked.manner(settings, request, self._memory.reply_tokens)
         reply.task = self._spawn(self._speak(reply, context, manner))
 
@@ -308,6 +351,8 @@ class Session:
         if self._reply is reply:
             self._finish_reply(status, reason, message)
             self._happened(Happened.REPLY_ENDED)
+        elif reply.response_id in self._asides:
+            self._finish_aside(reply, status, reason, message)
 
     async def _speaking(self, context: Context, manner: Manner) -> AsyncGenerator[Told, None]:
         """Speak; when the engine has forgotten what the listener told it, tell it again and speak then."""
@@ -328,9 +373,18 @@ class Session:
         """Tell the end of the active reply, keep what was heard of it, abort the rest."""
         assert self._reply is not None
         reply, self._reply = self._reply, None
+        self._tell_end(reply, status, reason, message)
+        self._memory.replied(reply.entry)
+
+    def _finish_aside(
+        self, aside: ActiveReply, status: Status, reason: str | None, message: str | None = None
+    ) -> None:
+        del self._asides[aside.response_id]
+        self._tell_end(aside, status, reason, message)
+
+    def _tell_end(self, reply: ActiveReply, status: Status, reason: str | None, message: str | None) -> None:
         for event in reply.end(status, reason, message, self._clock()):
             self._emit(event)
-        self._memory.replied(reply.entry)
         if reply.task is not None and status in ("cancelled", "failed"):
             reply.task.cancel()
 

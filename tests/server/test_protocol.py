@@ -10,7 +10,15 @@ import pytest
 
 from model.tools import Tool
 from server import protocol as p
-from streaming.events import FunctionCall, FunctionOutput, Message, Named, ResponseRequest
+from streaming.events import (
+    FunctionCall,
+    FunctionOutput,
+    Given,
+    Message,
+    Named,
+    Reference,
+    ResponseRequest,
+)
 
 
 def parse(event: dict[str, Any]) -> p.Command:
@@ -62,6 +70,17 @@ def test_responses() -> None:
     assert parse({"type": "response.create", "response": wanted}) == p.CreateResponse(
         ResponseRequest("short", "minimal", None, 7, (), metadata={"a": "b"})
     )
+    content = [{"type": "input_text", "text": "hi"}]
+    given = [
+        {"type": "item_reference", "id": "a"},
+        {"type": "message", "role": "user", "content": content},
+    ]
+    outside = {"conversation": "none", "input": given}
+    assert parse({"type": "response.create", "response": outside}) == p.CreateResponse(
+        ResponseRequest(outside=True, input=(Reference("a"), Given(Message("", "user", text="hi"))))
+    )
+    nothing = parse({"type": "response.create", "response": {"input": []}})
+    assert nothing == p.CreateResponse(ResponseRequest(input=()))
     nulls = {"instructions": None, "max_output_tokens": None, "tools": None, "reasoning": None}
     assert parse({"type": "response.create", "response": nulls}) == p.CreateResponse(ResponseRequest())
     assert parse({"type": "response.cancel"}) == p.CancelResponse(None)
@@ -84,6 +103,19 @@ def test_responses_with_tools_and_a_budget() -> None:
     for choice in ("none", "auto", "required"):
         command = parse({"type": "response.create", "response": {"tool_choice": choice}})
         assert command == p.CreateResponse(ResponseRequest(tool_choice=choice))
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"conversation": "other"}, "conversation"),
+        ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
+        ({"metadata": {"a": "b" * 513}}, "metadata.a"),
+        ({"input": [{"type": "item_reference"}]}, "input.0.id"),
+    ],
+)
+def test_responses_that_cannot_be(fields: dict[str, Any], param: str) -> None:
+    assert refused({"type": "response.create", "response": fields}).param == f"response.{param}"
 
 
 def test_calls_and_their_results() -> None:

@@ -170,6 +170,52 @@ async def test_items_are_put_in_between_recorded_and_deleted(url: str, engine: S
     assert engine.requests[0].audio_tokens == 13
 
 
+async def test_replies_outside_the_conversation(url: str, engine: ScriptedEngine) -> None:
+    engine.gate = asyncio.Event()
+    async with talking(url) as client:
+        await client.say()
+        await client.hush()
+        await client.until("response.reasoning_text.delta")
+        spoken = next(e["item_id"] for e in client.seen if e["type"] == "input_audio_buffer.committed")
+        given = [{"type": "item_reference", "id": spoken}, typed("and that?")]
+        wanted = {"conversation": "none", "input": given, "metadata": {"topic": "aside"}}
+        aside = {"type": "response.create", "response": wanted}
+        await client.send(aside)
+        created = (await client.until("response.created"))["response"]
+        assert created["conversation_id"] is None and created["metadata"] == {"topic": "aside"}
+        await client.send({**aside, "response": {"conversation": "none", "input": []}})
+        second = (await client.until("response.created"))["response"]
+        await client.send({"type": "response.cancel", "response_id": second["id"]})
+        done = (await client.until("response.done"))["response"]
+        assert (done["id"], done["status"]) == (second["id"], "cancelled")
+        missing = {"input": [{"type": "item_reference", "id": "x"}], "conversation": "none"}
+        await client.send({**aside, "response": missing, "event_id": "mine"})
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("item_not_found", "mine")
+        engine.gate.set()
+        ends = [(await client.until("response.done"))["response"] for _ in range(2)]
+    assert {end["status"] for end in ends} == {"completed"}
+    assert [end["conversation_id"] is None for end in ends].count(True) == 1
+    added = [e["item"]["role"] for e in client.seen if e["type"] == "conversation.item.added"]
+    assert added == ["user", "assistant"]
+    assert "human\nand that?" in text_of(engine.requests[1]) and engine.requests[1].audio_tokens
+    assert "human" not in text_of(engine.requests[2])
+    await idle(engine)
+
+
+async def test_input_of_its_own_is_answered_in_the_conversation(url: str, engine: ScriptedEngine) -> None:
+    async with talking(url) as client:
+        await client.send({"type": "conversation.item.create", "item": typed("not seen")})
+        await client.send({"type": "response.create", "response": {"input": [typed("seen")]}})
+        done = (await client.until("response.done"))["response"]
+        assert done["conversation_id"]
+        await client.send({"type": "response.create"})
+        await client.until("response.done")
+    assert "not seen" not in text_of(engine.requests[0])
+    asked = text_of(engine.requests[1])
+    assert "not seen" in asked and "is 2." in asked and "human\nseen" not in asked
+
+
 @pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
 async def test_a_telephones_audio(url: str, engine: ScriptedEngine, kind: str) -> None:
     tone = (16_000 * np.sin(np.arange(8000) * 0.15)).astype(np.int16)
