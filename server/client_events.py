@@ -125,7 +125,7 @@ class ServerVad(Shape):
     silence_duration_ms: Annotated[int, Field(ge=100, le=10_000)] | None = None
     create_response: bool | None = None
     interrupt_response: bool | None = None
-    idle_timeout_ms: Annotated[Any, Refused("idle_timeout_ms is not there yet: expected null")] = None
+    idle_timeout_ms: Annotated[int, Field(ge=1000, le=60_000)] | None = None
 
 
 class SemanticVad(Shape):
@@ -135,11 +135,18 @@ class SemanticVad(Shape):
     interrupt_response: bool | None = None
 
 
+class NoiseReduction(Shape):
+    type: Literal["near_field", "far_field"] | None = None
+    strength: float | None = None
+
+
 class AudioInput(Shape):
     format: AudioFormat | None = None
     transcription: Transcription | None = None
     turn_detection: Annotated[ServerVad | SemanticVad, Field(discriminator="type")] | None = None
-    noise_reduction: Annotated[Any, Ignored("the audio is taken as it comes")] = None
+    noise_reduction: Annotated[NoiseReduction | None, Ignored("the audio is taken as it comes; echoed")] = (
+        None
+    )
 
 
 class AudioOutput(Shape):
@@ -223,6 +230,22 @@ class Soundmind(Shape):
     ] = None  # fmt: skip
 
 
+class TokenLimits(Shape):
+    post_instructions: Annotated[int, Field(ge=1)] | None = None
+
+
+class RetentionRatio(Shape):
+    type: Literal["retention_ratio"]
+    retention_ratio: Annotated[float, Field(ge=0, le=1)]
+    token_limits: TokenLimits | None = None
+
+
+Truncation = Annotated[
+    Annotated[Literal["auto", "disabled"], Tag("mode")] | Annotated[RetentionRatio, Tag("named")],
+    Discriminator(lambda value: "mode" if isinstance(value, str) else "named"),
+]
+
+
 class Session(Shape):
     type: Annotated[Any, Refused('expected "realtime", the one kind of session there is', ("realtime",))]
     instructions: str | None = None
@@ -237,7 +260,7 @@ class Session(Shape):
     parallel_tool_calls: Annotated[Any, Ignored(PARALLEL)] = None
     model: Annotated[str | None, Ignored("one server serves one model")] = None
     prompt: Annotated[Any, Refused(NO_PROMPT)] = None
-    truncation: Annotated[Any, Ignored("the oldest turns are let go when the context is full")] = None
+    truncation: Truncation | None = None
     tracing: Annotated[Any, Ignored("nothing that was said is stored")] = None
     include: Annotated[Any, Ignored("transcripts carry no log-probabilities")] = None
     soundmind: Soundmind | None = None

@@ -64,6 +64,9 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   `conversation.item.*`, `conversation_id` null. Up to 4 of them may be made beside the conversation's own,
   which alone is interrupted by speech and cancelled by a `response.cancel` without an id. `input` takes the
   place of the conversation: items, references to items, or nothing at all.
+- `truncation`: `auto` keeps the newest half, `retention_ratio` the share it names, of the room that there is
+  (or of `post_instructions` tokens). `disabled`: what does not fit (an item, a `response.create`, a spoken
+  turn, which is dropped) is answered with `context_length_exceeded`.
 - A truncation is never refused: text has no audio to cut, so it is answered with 0 ms and cuts nothing.
 """
 
@@ -72,8 +75,8 @@ LIMITS = """\
 
 An event may have 15 MiB; beyond that it is an `error` (`event_too_large`), beyond 24 MiB the connection is
 closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings go out every 20 s. A client
-that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013), and when the engine is
-down `engine_unavailable` (1011).
+that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013),
+and when the engine is down `engine_unavailable` (1011).
 """
 
 
@@ -145,6 +148,7 @@ def _branch(shape: type[ce.Shape]) -> str:
         ce.Message: " (message)",
         ce.FunctionCall: " (function_call)",
         ce.FunctionCallOutput: " (function_call_output)",
+        ce.RetentionRatio: " (retention_ratio)",
         ce.FunctionChoice: " (function)",
         ce.FunctionTool: "[]",
         ce.Content: "[]",

@@ -3,9 +3,10 @@
 `Narrator` turns one session event into its wire events, and answers the client's own requests (created,
 updated, retrieved, truncated, error). It keeps the items as they now stand on the wire, since a client may
 ask for one again; those of a response outside the conversation are not among them. Two event types are our
-own, which every client passes over: `response.reasoning_text.*` (named after the Responses API) and `soundmind.timings`. An item's optional fields are left out rather than
-null: agents-js drops an item with null fields. An item of a response is announced once there is something in
-it, so that a reply that only calls a tool has no message. Knows no sockets, no clock and no session.
+own, which every client passes over: `response.reasoning_text.*` (named after the Responses API) and
+`soundmind.timings`. An item's optional fields are left out rather than null: agents-js drops an item with
+null fields. An item of a response is announced once there is something in it, so that a reply that only
+calls a tool has no message. Knows no sockets, no clock and no session.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ TOLD: dict[str, str] = {
     "input_audio_buffer.speech_stopped": "",
     "input_audio_buffer.committed": "",
     "input_audio_buffer.cleared": "",
+    "input_audio_buffer.timeout_triggered": "after `idle_timeout_ms` without speech behind a reply: the "
+    "newest of the quiet becomes a turn, which is answered",
     "conversation.item.added": "`previous_item_id` is the real predecessor, null only at the front",
     "conversation.item.done": "",
     "conversation.item.deleted": "",
@@ -63,7 +66,6 @@ NOT_TOLD: dict[str, str] = {
     "output_audio_buffer.started": "not there yet: WebRTC",
     "output_audio_buffer.stopped": "not there yet: WebRTC",
     "output_audio_buffer.cleared": "not there yet: WebRTC",
-    "input_audio_buffer.timeout_triggered": "not there yet: `idle_timeout_ms`",
     "rate_limits.updated": "never: the limit is on sessions",
     "conversation.created": "never: of the beta API",
     "conversation.item.created": "never: of the beta API; GA says added and done",
@@ -162,6 +164,12 @@ class Narrator:
                 ]
             case ev.SpeechStopped(item_id, at_ms):
                 return [self._event("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=at_ms)]
+            case ev.IdleTimeout(item_id, start_ms, end_ms):
+                kind = "input_audio_buffer.timeout_triggered"
+                where = {"item_id": item_id, "audio_start_ms": start_ms, "audio_end_ms": end_ms}
+                return [self._event(kind, **where)]
+            case ev.Trouble(code, message):
+                return [self.error(code, message)]
             case ev.Committed(item_id, before):
                 return [self._event("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)]
             case ev.Cleared():

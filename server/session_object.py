@@ -15,7 +15,16 @@ from typing import Any
 from model.tools import Tool
 from server import client_events as ce
 from server.protocol import choice, limit, tools
-from streaming.events import AudioFormat, Effort, Encoding, Named, ServerVad, SessionSettings, ToolChoice
+from streaming.events import (
+    AudioFormat,
+    Effort,
+    Encoding,
+    Named,
+    ServerVad,
+    SessionSettings,
+    ToolChoice,
+    Truncation,
+)
 
 # Until the model's own sense of an ending decides, semantic_vad is served as server_vad that waits so long.
 EAGERNESS_MS = {"low": 1000, "medium": 500, "auto": 500, "high": 300}
@@ -37,6 +46,8 @@ class SessionState:
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
     hears: AudioFormat = "pcm"
+    truncation: ce.RetentionRatio | str = "auto"
+    noise_reduction: Mapping[str, Any] | None = None  # as it is echoed
     own: frozenset[str] = frozenset()  # our own fields that the client has set
 
     @property
@@ -52,6 +63,7 @@ class SessionState:
             self.tool_choice,
             self.encoding,
             self.hears,
+            _truncation(self.truncation),
         )
 
     def updated(self, wanted: ce.Session) -> SessionState:
@@ -65,6 +77,8 @@ class SessionState:
             state = replace(state, tools=tools(wanted.tools))
         if wanted.tool_choice is not None:
             state = replace(state, tool_choice=choice(wanted.tool_choice))
+        if wanted.truncation is not None:
+            state = replace(state, truncation=wanted.truncation)
         if wanted.soundmind is not None and wanted.soundmind.encoding is not None:
             state = replace(state, encoding=wanted.soundmind.encoding, own=state.own | {"soundmind"})
         return state._thinking(wanted.reasoning)._hearing(wanted.audio.input if wanted.audio else None)
@@ -89,6 +103,10 @@ class SessionState:
             state = replace(
                 state, turn_detection=_vad(wanted.turn_detection, self.turn_detection or ServerVad())
             )
+        if "noise_reduction" in wanted.model_fields_set:
+            asked_less = wanted.noise_reduction
+            echoed = None if asked_less is None else asked_less.model_dump(exclude_none=True)
+            state = replace(state, noise_reduction=echoed or None)
         if "transcription" in wanted.model_fields_set:
             asked = wanted.transcription
             # Pipecat's parser knows only these three keys.
@@ -102,7 +120,7 @@ class SessionState:
         hearing: dict[str, Any] = {
             "format": _format_wire(self.hears),
             "turn_detection": _vad_wire(self.turn_detection),
-            "noise_reduction": None,
+            "noise_reduction": self.noise_reduction,
         }
         if self.transcription is not None:
             hearing["transcription"] = dict(self.transcription)
@@ -121,6 +139,7 @@ class SessionState:
             "max_output_tokens": self.max_output_tokens or "inf",
             "tools": [{"type": "function", **tool.schema()} for tool in self.tools],
             "tool_choice": _choice_wire(self.tool_choice),
+            "truncation": _truncation_wire(self.truncation),
         }
         return session | ({"soundmind": {"encoding": self.encoding}} if "soundmind" in self.own else {})
 
@@ -131,6 +150,17 @@ def _format_wire(audio_format: AudioFormat) -> dict[str, Any]:
     return {"type": f"audio/{audio_format}"}
 
 
+def _truncation(wanted: ce.RetentionRatio | str) -> Truncation:
+    if isinstance(wanted, str):
+        return Truncation(keep=None) if wanted == "disabled" else Truncation()
+    limits = wanted.token_limits or ce.TokenLimits()
+    return Truncation(wanted.retention_ratio, limits.post_instructions)
+
+
+def _truncation_wire(wanted: ce.RetentionRatio | str) -> str | dict[str, Any]:
+    return wanted if isinstance(wanted, str) else wanted.model_dump(exclude_none=True)
+
+
 def _choice_wire(choice: ToolChoice) -> str | dict[str, str]:
     return {"type": "function", "name": choice.name} if isinstance(choice, Named) else choice
 
@@ -138,7 +168,7 @@ def _choice_wire(choice: ToolChoice) -> str | dict[str, str]:
 def _vad(wanted: ce.ServerVad | ce.SemanticVad | None, now: ServerVad) -> ServerVad | None:
     if wanted is None:
         return None
-    set_fields = wanted.model_dump(exclude_none=True, exclude={"type", "eagerness", "idle_timeout_ms"})
+    set_fields = wanted.model_dump(exclude_none=True, exclude={"type", "eagerness"})
     if isinstance(wanted, ce.SemanticVad):
         now = replace(ServerVad(), silence_duration_ms=EAGERNESS_MS[wanted.eagerness or "auto"])
     return replace(now, **set_fields)
@@ -154,4 +184,5 @@ def _vad_wire(vad: ServerVad | None) -> dict[str, Any] | None:
         "silence_duration_ms": vad.silence_duration_ms,
         "create_response": vad.create_response,
         "interrupt_response": vad.interrupt_response,
+        **({} if vad.idle_timeout_ms is None else {"idle_timeout_ms": vad.idle_timeout_ms}),
     }

@@ -62,6 +62,7 @@ class ServerVad:
     silence_duration_ms: int = 500  # silence that ends the turn
     create_response: bool = True
     interrupt_response: bool = True
+    idle_timeout_ms: int | None = None  # after a reply; then one more is made, unasked
 
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
@@ -86,6 +87,18 @@ ToolChoice = Literal["none", "auto", "required"] | Named
 Encoding = Literal["incremental", "refined"]
 
 
+@dataclass(frozen=True)
+class Truncation:
+    """What is let go when the conversation has filled its room.
+
+    `keep`: the share that stays, the newest turns; None: nothing is let go, and what does not fit is refused.
+    `limit`: tokens behind the instructions, None: as the engine allows.
+    """
+
+    keep: float | None = 0.5
+    limit: int | None = None
+
+
 # pcm: 16 bit little endian at 24 kHz; pcmu and pcma: G.711 at 8 kHz. All mono.
 AudioFormat = Literal["pcm", "pcmu", "pcma"]
 
@@ -102,6 +115,7 @@ class SessionSettings:
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
     hears: AudioFormat = "pcm"  # what the client sends
+    truncation: Truncation = Truncation()
 
     @property
     def offered(self) -> tuple[Tool, ...]:
@@ -184,6 +198,23 @@ class SpeechStarted:
 class SpeechStopped:
     item_id: str
     at_ms: int
+
+
+@dataclass(frozen=True)
+class IdleTimeout:
+    """Nobody has said anything after a reply: the quiet becomes a turn, which is answered."""
+
+    item_id: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something was refused that no command of the client asked for: a SessionError's code, and why."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -300,6 +331,8 @@ class ResponseDone:
 Event = (
     SpeechStarted
     | SpeechStopped
+    | IdleTimeout
+    | Trouble
     | Committed
     | Cleared
     | ItemAdded

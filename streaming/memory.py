@@ -26,7 +26,7 @@ from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.ear import Ear
 from streaming.engine import Engine
-from streaming.events import Encoding, Item, Message, TooLong
+from streaming.events import Encoding, Item, Message, TooLong, Truncation
 from streaming.listener import Listener
 from streaming.recall import recall, recorded, spoken, told, typed
 
@@ -57,6 +57,7 @@ class Memory:
         windows: Windows,
         spawn: Spawn,
         appended: Callable[[], None],
+        truncation: Truncation | None = None,
     ) -> None:
         """`opening` is what stands before the conversation. Raises TooLong."""
         self._engine = engine
@@ -73,6 +74,7 @@ class Memory:
         self.conversation = Conversation()
         self.check(opening)
         self._opening = opening
+        self.truncation = truncation or Truncation()
         self._listener = self._new_listener()
 
     def start(self) -> None:
@@ -99,12 +101,35 @@ class Memory:
     @property
     def _room(self) -> int:
         """Tokens that there are for turns."""
-        return self._engine.max_tokens - self.reply_tokens - HEADROOM - len(self._opening)
+        room = self._engine.max_tokens - self.reply_tokens - HEADROOM - len(self._opening)
+        return room if self.truncation.limit is None else min(room, self.truncation.limit)
+
+    @property
+    def _used(self) -> int:
+        return len(self._listener.context) - len(self._opening)
+
+    @property
+    def full(self) -> bool:
+        """There is no room, and nothing may be let go for it."""
+        return self.truncation.keep is None and self._used > self._room
+
+    def make_ready(self) -> None:
+        """For one more reply. Raises TooLong."""
+        self._make_room(0, self._room)
 
     def _make_room(self, new: int, most: int) -> None:
-        """Let old turns go, down to half of `most`, where `new` tokens more would be more than that."""
-        if len(self._listener.context) - len(self._opening) + new > most:
-            self.conversation.make_room(most // 2)
+        """Let old turns go, down to a share of `most`, where `new` tokens more would be more than that.
+
+        Raises TooLong where none may be let go.
+        """
+        keep, used = self.truncation.keep, self._used + new
+        if keep is None:
+            if used > self._room:
+                raise TooLong(
+                    f"the conversation takes {used} tokens, and may take {self._room}: truncation is disabled"
+                )
+        elif used > most:
+            self.conversation.make_room(min(int(most * keep), most - new))
             self._changed()
 
     # --- what is spoken ---
@@ -115,6 +140,7 @@ class Memory:
         return self._ear is not None
 
     def open_turn(self, turn_id: str) -> None:
+        """Raises TooLong where there is no room, and nothing may be let go."""
         self._make_room(0, self._room * 2 // 3)
         self._turn_id = turn_id
         self._start = len(self._listener.context)

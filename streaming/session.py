@@ -36,6 +36,7 @@ from streaming.events import (
     Forgotten,
     FunctionCall,
     FunctionOutput,
+    IdleTimeout,
     Item,
     ItemAdded,
     ItemDeleted,
@@ -49,9 +50,11 @@ from streaming.events import (
     SpeechStopped,
     Status,
     Timings,
+    TooLong,
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
+    Trouble,
     Usage,
 )
 from streaming.memory import Memory
@@ -64,6 +67,7 @@ from streaming.vad import SpeechDetector
 
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
+NO_ROOM = "the conversation has filled the context and truncation is disabled: the turn was not taken"
 ASIDES = 4  # replies outside the conversation at a time
 
 
@@ -93,6 +97,7 @@ class Session:
         self._state = State.IDLE
         self._turn_id = ""
         self._reply: ActiveReply | None = None
+        self._quiet: tuple[float, int] | None = None  # since the last reply: the clock, the sample
         self._asides: dict[str, ActiveReply] = {}  # replies outside the conversation, by their ids
         self._tasks: asyncio.TaskGroup | None = None
         self._memory = Memory(
@@ -101,6 +106,7 @@ class Session:
             windows=windows or Windows(),
             spawn=self._spawn,
             appended=appended,
+            truncation=settings.truncation,
         )
 
     # --- life ---
@@ -145,6 +151,23 @@ class Session:
         hearing = self._memory.hearing and self._microphone.detecting
         if hearing and last is not None and now - last > STALL_SECONDS:
             self._turn_over(self._microphone.clock)
+        detection = self._settings.turn_detection
+        timeout = detection.idle_timeout_ms if detection else None
+        if timeout and self._quiet and (now - self._quiet[0]) * 1000 >= timeout:
+            self._idle_for_long(self._quiet[1])
+
+    def _idle_for_long(self, since: int) -> None:
+        """Answer the quiet, of which the newest audio becomes a turn."""
+        self._quiet = None
+        if self._state is not State.IDLE or self._memory.full:
+            return
+        self._turn_id = _id("item")
+        ms = [at * 1000 // RATE for at in (since, self._microphone.clock)]
+        self._emit(IdleTimeout(self._turn_id, *ms))
+        self._happened(Happened.SPEECH)
+        heard = self._microphone.since(since)
+        self._memory.hear(heard if heard.size else np.zeros(RATE // 2, np.float32))
+        self._happened(Happened.QUESTION)
 
     def configure(self, settings: SessionSettings) -> None:
         """Change the settings from here on. A turn that is being spoken goes on under them.
@@ -158,12 +181,15 @@ class Session:
         if before.turn_detection is None and settings.turn_detection and self._memory.hearing:
             self._happened(Happened.DISCARDED)  # nobody will commit it, and no detector saw it begin
         self._microphone.configure(settings.turn_detection, settings.hears)
+        self._memory.truncation = settings.truncation
         self._memory.begin_with(begins)
 
     # --- what a client says ---
 
     def append_audio(self, pcm: bytes) -> None:
-        """Audio in the format that the settings name, any amount. Raises BadAudio."""
+        """Audio in the format that the settings name, any amount. Raises BadAudio and TooLong."""
+        if self._memory.full and not self._memory.hearing and not self._microphone.detecting:
+            self._memory.make_ready()
         for block, event in self._microphone.push(pcm, self._clock()):
             if not self._memory.hearing and not self._microphone.detecting:
                 self._turn_id = _id("item")
@@ -204,7 +230,9 @@ class Session:
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
         context = None
-        if request.input is not None:
+        if request.input is None:
+            self._memory.make_ready()
+        else:
             turns = gathered(request.input, self._memory.conversation, self._recording)
             context = self._memory.instead(turns, begins)
         if request.outside:
@@ -270,6 +298,10 @@ class Session:
                     self._start_reply(request or ResponseRequest(), since, context)
 
     def _speech_started(self, at: int) -> None:
+        self._quiet = None
+        if self._memory.full:
+            self._emit(Trouble(TooLong.code, NO_ROOM))
+            return
         self._turn_id = _id("item")
         self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
         detection = self._settings.turn_detection
@@ -288,8 +320,16 @@ class Session:
         self._happened(Happened.QUESTION if answered else Happened.SILENCE, since=since)
 
     def _full(self) -> None:
-        """The turn has filled the context: end it here, as if the user had stopped."""
-        if self._microphone.detecting:
+        """The turn has filled the context: end it here, as if the user had stopped.
+
+        Where nothing may be let go for it, it is dropped.
+        """
+        if self._settings.truncation.keep is None:
+            if self._microphone.detecting:
+                self._emit(SpeechStopped(self._turn_id, self._microphone.clock * 1000 // RATE))
+            self._happened(Happened.DISCARDED)
+            self._emit(Trouble(TooLong.code, NO_ROOM))
+        elif self._microphone.detecting:
             self._turn_over(self._microphone.clock)
         else:
             self._happened(Happened.SILENCE)
@@ -309,6 +349,7 @@ class Session:
     ) -> None:
         """To the conversation, or to `context`."""
         now = self._clock()
+        self._quiet = None
         settings = asked.merged(self._settings, request)
         if context is None:
             context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
@@ -375,6 +416,7 @@ class Session:
         reply, self._reply = self._reply, None
         self._tell_end(reply, status, reason, message)
         self._memory.replied(reply.entry)
+        self._quiet = self._clock(), self._microphone.clock
 
     def _finish_aside(
         self, aside: ActiveReply, status: Status, reason: str | None, message: str | None = None

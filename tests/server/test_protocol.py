@@ -178,8 +178,8 @@ def test_items_that_make_no_sense(item: dict[str, Any], code: str, param: str) -
             "session.audio.input.turn_detection.threshold",
         ),
         (
-            {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}}},
-            "unsupported",
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5}}}},
+            "invalid_value",
             "session.audio.input.turn_detection.idle_timeout_ms",
         ),
         (
@@ -197,6 +197,17 @@ def test_items_that_make_no_sense(item: dict[str, Any], code: str, param: str) -
         ({"tool_choice": "always"}, "invalid_value", "session.tool_choice"),
         ({"reasoning": {"max_tokens": 0}}, "invalid_value", "session.reasoning.max_tokens"),
         ({"soundmind": {"encoding": "raw"}}, "invalid_value", "session.soundmind.encoding"),
+        ({"truncation": "never"}, "invalid_value", "session.truncation"),
+        (
+            {"truncation": {"type": "retention_ratio", "retention_ratio": 2}},
+            "invalid_value",
+            "session.truncation.retention_ratio",
+        ),
+        (
+            {"audio": {"input": {"noise_reduction": {"type": "loud"}}}},
+            "invalid_value",
+            "session.audio.input.noise_reduction.type",
+        ),
         ({"prompt": {"id": "p"}}, "unsupported", "session.prompt"),
         ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
         ({"output_modalities": ["text", "audio"]}, "invalid_value", "session.output_modalities"),

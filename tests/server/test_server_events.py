@@ -218,6 +218,8 @@ def test_a_chain_that_is_cut_short_is_closed() -> None:
 def test_the_other_events() -> None:
     events = told(
         ev.Cleared(),
+        ev.IdleTimeout("item_1", 100, 5100),
+        ev.Trouble("context_length_exceeded", "no room"),
         ev.TranscriptFailed("item_1", "the engine is busy"),
         ev.ItemAdded(ev.Message("a", "system", text="be brief"), None),
         ev.ItemAdded(ev.Message("b", "user", text="hi"), "a"),

@@ -162,8 +162,8 @@ async def test_items_are_put_in_between_recorded_and_deleted(url: str, engine: S
         said = {"type": "input_audio", "audio": base64.b64encode(pcm(1000)).decode(), "transcript": "hm"}
         item = {"type": "message", "role": "user", "content": [said], "id": "d"}
         await client.send({"type": "conversation.item.create", "item": item})
-        added = await client.until("conversation.item.added")
-        assert added["item"]["content"] == [{"type": "input_audio", "transcript": "hm"}]
+        recorded = await client.until("conversation.item.added")
+        assert recorded["item"]["content"] == [{"type": "input_audio", "transcript": "hm"}]
         await client.send({"type": "response.create"})
         await client.until("response.done")
     assert "human\nahuman\nchuman\n" in text_of(engine.requests[0])

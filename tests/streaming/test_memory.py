@@ -13,7 +13,7 @@ import pytest
 from model.windows import Windows
 from streaming.context import Context
 from streaming.conversation import Entry
-from streaming.events import FunctionCall, FunctionOutput, Message, TooLong, UnknownCall
+from streaming.events import FunctionCall, FunctionOutput, Message, TooLong, Truncation, UnknownCall
 from streaming.memory import Memory
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import text_of
@@ -221,3 +221,31 @@ async def test_a_turn_that_fills_the_context_says_so() -> None:
         assert 10 < seconds < 40
         r.memory.close_turn()
         assert len(r.question) < 512 - r.memory.reply_tokens
+
+
+async def test_the_share_that_is_kept() -> None:
+    async with remembering(max_tokens=2048) as r:
+        r.memory.truncation = Truncation(0.8, 200)
+        for n in range(20):
+            r.memory.add(Message(f"item_{n}", "user", text="x" * 10))
+            assert len(r.question) <= 200 + len("system\nS") + 2
+        kept = sum(entry.tokens for entry in r.memory.conversation.kept())
+        assert 100 < kept <= 200
+
+
+async def test_nothing_is_let_go_where_that_is_not_wanted() -> None:
+    async with remembering(max_tokens=512) as r:
+        r.memory.truncation = Truncation(keep=None)
+        for n in range(3):
+            r.memory.add(Message(f"item_{n}", "user", text="x" * 80))
+        with pytest.raises(TooLong, match="truncation is disabled"):
+            r.memory.add(Message("more", "user", text="x" * 140))
+        assert not r.memory.full
+        r.reply("reply", "x" * 100)
+        assert r.memory.full
+        with pytest.raises(TooLong):
+            r.memory.make_ready()
+        assert len(r.memory.conversation.kept()) == 4
+        r.memory.truncation = Truncation()
+        r.memory.make_ready()
+        assert len(r.memory.conversation.kept()) < 4
