@@ -76,7 +76,17 @@ LIMITS = """\
 An event may have 15 MiB; beyond that it is an `error` (`event_too_large`), beyond 24 MiB the connection is
 closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings go out every 20 s. A client
 that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013),
-and when the engine is down `engine_unavailable` (1011).
+and when the engine is down `engine_unavailable` (1011). Who may not come in is answered before the handshake:
+401 `invalid_api_key`, 403 `origin_not_allowed`.
+
+Where the operator limits a key: `rate_limit_exceeded`, for one session too many (closed, 1013), for an event
+beyond the bytes of a minute or a `response.create` beyond the replies of one (it is not taken, and the
+session goes on); a reply beyond them that nobody asked for is cancelled. A session that has lasted as long as it may
+ends with `session_expired` (1000), as `session.expires_at` had said.
+
+`POST /v1/realtime/client_secrets` takes `expires_after` (`anchor`, `seconds` 10 to 7200, 600) and `session`,
+as in session.update, and gives `value` (`ek_...`), `expires_at` and `session`. Until then the secret opens
+sessions that are set so; it makes no further secrets. It is forgotten when the server stops.
 """
 
 

@@ -122,7 +122,7 @@ class ProtocolError(Exception):
 
 def parse(message: str | bytes) -> Command:
     """One WebSocket message to one command. Raises ProtocolError."""
-    raw = _object(message)
+    raw = json_object(message)
     event_id = raw.get("event_id")
     if not isinstance(event_id, str | None):
         raise ProtocolError("invalid_type", f"event_id: expected a string, got {_kind(event_id)}", "event_id")
@@ -133,7 +133,7 @@ def parse(message: str | bytes) -> Command:
         raise
 
 
-def _object(message: str | bytes) -> dict[str, Any]:
+def json_object(message: str | bytes) -> dict[str, Any]:
     if isinstance(message, bytes):
         raise ProtocolError("invalid_message", "expected a text message with a JSON object, got a binary one")
     if len(message) > MAX_EVENT:
@@ -180,7 +180,7 @@ def _validated(raw: dict[str, Any]) -> ce.ClientEvent:
     try:
         return shape.model_validate(raw)
     except ValidationError as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
 
 
 def _known() -> str:
@@ -205,7 +205,7 @@ TAGS = (
 )
 
 
-def _refusal(error: ValidationError) -> ProtocolError:
+def refusal(error: ValidationError) -> ProtocolError:
     """The first fault of the event, in one line."""
     first = error.errors(include_url=False)[0]
     kind = first["type"]

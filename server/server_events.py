@@ -15,6 +15,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, assert_never
 
+from server.limits import RateLimit
 from server.protocol import ProtocolError
 from server.session_object import SessionState
 from streaming import events as ev
@@ -42,6 +43,7 @@ TOLD: dict[str, str] = {
     "conversation.item.input_audio_transcription.completed": "`usage` is the duration transcribed",
     "conversation.item.input_audio_transcription.failed": "",
     "response.created": "echoes `metadata`",
+    "rate_limits.updated": "where the server limits replies (`requests`), behind each `response.created`",
     "response.output_item.added": "the words, where there are any, then each call of a tool",
     "response.content_part.added": "one part an item, of the type `text`",
     "response.reasoning_text.delta": "**our own**, as in the Responses API: the chain of thought as it comes",
@@ -66,7 +68,6 @@ NOT_TOLD: dict[str, str] = {
     "output_audio_buffer.started": "not there yet: WebRTC",
     "output_audio_buffer.stopped": "not there yet: WebRTC",
     "output_audio_buffer.cleared": "not there yet: WebRTC",
-    "rate_limits.updated": "never: the limit is on sessions",
     "conversation.created": "never: of the beta API",
     "conversation.item.created": "never: of the beta API; GA says added and done",
     "conversation.item.input_audio_transcription.segment": "never: there is one voice a turn",
@@ -147,6 +148,10 @@ class Narrator:
                 code, f"item_id: expected an item of this conversation, got {item_id[:64]!r}", "item_id"
             )
         return self._items[item_id]
+
+    def rate_limits(self, left: RateLimit) -> Wire:
+        limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}
+        return self._event("rate_limits.updated", rate_limits=[limit | {"reset_seconds": left.reset_seconds}])
 
     def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
         """`event_id` is that of the client's event at fault."""

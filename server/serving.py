@@ -46,7 +46,7 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
     Raises ServeError, CheckpointError, EngineStartError, and what `visit` raises; all is ended by then.
     """
     with bind(config.host, config.port) as sock:
-        if not is_loopback(config.host) and config.api_key is None:
+        if not is_loopback(config.host) and not config.keys:
             say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
         async with _engine(config, say) as engine, listening(await _app(config, engine), sock) as url:
             with _stoppable(shutdown):
@@ -134,7 +134,15 @@ async def _app(config: Config, engine: VllmEngine) -> Starlette:
         return Session(engine, detector, emit, settings, appended=appended, windows=windows)
 
     name = config.alias or model_name(config.model)
-    return create_app(engine, session, model=name, key=config.api_key, encoding=config.encoding)
+    return create_app(
+        engine,
+        session,
+        model=name,
+        keys=config.keys,
+        origins=config.origins,
+        limits=config.limits,
+        encoding=config.encoding,
+    )
 
 
 def model_name(model: str) -> str:

@@ -48,6 +48,7 @@ class SessionState:
     hears: AudioFormat = "pcm"
     truncation: ce.RetentionRatio | str = "auto"
     noise_reduction: Mapping[str, Any] | None = None  # as it is echoed
+    expires_at: int | None = None  # seconds since 1970
     own: frozenset[str] = frozenset()  # our own fields that the client has set
 
     @property
@@ -141,6 +142,8 @@ class SessionState:
             "tool_choice": _choice_wire(self.tool_choice),
             "truncation": _truncation_wire(self.truncation),
         }
+        if self.expires_at is not None:
+            session["expires_at"] = self.expires_at
         return session | ({"soundmind": {"encoding": self.encoding}} if "soundmind" in self.own else {})
 
 
