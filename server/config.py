@@ -17,6 +17,7 @@ from server.limits import Limits
 from streaming.events import Encoding
 
 PREFIX = "SOUNDMIND_"
+RECIPE = "nano_"  # what begins so is for `make nano` (model/training)
 
 
 class ConfigError(ValueError):
@@ -136,7 +137,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for variable, text in env.items():
         name = variable.removeprefix(PREFIX).lower()
-        if not variable.startswith(PREFIX) or name == "config":
+        if not variable.startswith(PREFIX) or name == "config" or name.startswith(RECIPE):
             continue
         value: object = text
         if name in NUMBERS:

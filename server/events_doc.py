@@ -81,8 +81,8 @@ and when the engine is down `engine_unavailable` (1011). Who may not come in is 
 
 Where the operator limits a key: `rate_limit_exceeded`, for one session too many (closed, 1013), for an event
 beyond the bytes of a minute or a `response.create` beyond the replies of one (it is not taken, and the
-session goes on); a reply beyond them that nobody asked for is cancelled. A session that has lasted as long as it may
-ends with `session_expired` (1000), as `session.expires_at` had said.
+session goes on); a reply beyond them that nobody asked for is cancelled. A session that has lasted as long as
+it may ends with `session_expired` (1000), as `session.expires_at` had said.
 
 `POST /v1/realtime/client_secrets` takes `expires_after` (`anchor`, `seconds` 10 to 7200, 600) and `session`,
 as in session.update, and gives `value` (`ek_...`), `expires_at` and `session`. Until then the secret opens

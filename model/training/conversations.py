@@ -255,8 +255,14 @@ class Batch:
     heard: list[tuple[int, int, Heard]]
 
     def to(self, device: torch.device) -> Batch:
-        tensors = (self.ids, self.positions, self.bias, self.labels, self.ends)
-        return Batch(*(t.to(device) for t in tensors), self.heard)
+        return Batch(
+            self.ids.to(device),
+            self.positions.to(device),
+            self.bias.to(device),
+            self.labels.to(device),
+            self.ends.to(device),
+            self.heard,
+        )
 
 
 def batch(rows: Sequence[Row], pad: int) -> Batch:

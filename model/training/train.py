@@ -280,7 +280,7 @@ class Run:
     def _ctc(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
         """Nats a word, over the takes of which every word is known."""
         logs = self.learner.ctc_logits(embedded, self.word_ids).log_softmax(-1)
-        pieces = logs.split([len(t.seen) for t in takes])
+        pieces = torch.split(logs, [len(t.seen) for t in takes])
         targets = [[] if t.cut else corpus.ctc_words(t.said) for t in takes]
         known = [i for i, t in enumerate(targets) if t and all(w in self.index for w in t)]
         if not known:

@@ -202,13 +202,16 @@ for job in map(json.loads, sys.stdin):
 
 def speech_python() -> str:
     """The interpreter of the environment that holds Piper and pyworld, made on first use."""
-    if named := os.environ.get("SOUNDMIND_PIPER_PYTHON"):
+    if named := os.environ.get("SOUNDMIND_NANO_PYTHON"):
         return named
-    python = sources.work() / "piper" / "bin" / "python"
-    if not python.exists():
-        _run([sys.executable, "-m", "venv", str(python.parent.parent)])
-        _run([str(python), "-m", "pip", "install", "-q", *PACKAGES])
-    return str(python)
+    home = sources.work() / "speech"
+    python, installed = str(home / "bin" / "python"), home / "installed.txt"
+    wanted = "\n".join(PACKAGES)
+    if not installed.exists() or installed.read_text() != wanted:
+        _run([sys.executable, "-m", "venv", str(home)])
+        _run([python, "-m", "pip", "install", "-q", *PACKAGES])
+        installed.write_text(wanted)
+    return python
 
 
 def _vocode(jobs: list[tuple[Line, Path]]) -> None:

@@ -91,3 +91,7 @@ def test_limits_of_a_key() -> None:
     assert config.limits == Limits(2, 30.0, 200_000.0, 30)
     with pytest.raises(ConfigError, match="session_minutes: expected more than 0"):
         load({"session_minutes": 0}, {})
+
+
+def test_the_recipes_variables_are_no_settings() -> None:
+    assert load({}, {"SOUNDMIND_NANO_WORK": "somewhere"}) == load({}, {})

@@ -1,0 +1,36 @@
+"""What is trained on and what is tested on have nothing in common: no words and no voice."""
+
+from __future__ import annotations
+
+from model.training import corpus, voices
+
+
+def test_no_words_of_the_tests_are_in_training() -> None:
+    corpus.prove()
+
+
+def test_what_is_tested_is_held_out_and_what_is_trained_is_not() -> None:
+    assert all(corpus.utterance_of(*one).held_out for one in corpus.plan(True))
+    assert not any(corpus.utterance_of(*one).held_out for one in corpus.plan(False)[::50])
+
+
+def test_no_voice_of_the_tests_is_in_training() -> None:
+    def cast(held_out: bool, step: int) -> set[str]:
+        lines = (
+            voices.cast(corpus.utterance_of(*one), f"{one[0]} {one[1]}", held_out).voice
+            for one in corpus.plan(held_out)[::step]
+        )
+        return {line.split("+")[-1] if line.startswith("espeak") else line for line in lines if line}
+
+    trained, tested = cast(False, 7), cast(True, 1)
+    assert len(tested) > 5 and len(trained) > 50
+    assert not trained & tested
+    engines = {voice.split("/")[0] for voice in tested if "/" in voice}
+    assert not engines & {voice.split("/")[0] for voice in trained if "/" in voice}
+
+
+def test_what_sounds_is_told_in_order() -> None:
+    counts = [u for one in corpus.plan(False)[:2000] if (u := corpus.utterance_of(*one)).intent == "count"]
+    for said in counts:
+        words = corpus.ctc_words(said)
+        assert len(words) == len(said.before) + len(said.words.split()) + len(said.after)
