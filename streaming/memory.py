@@ -170,7 +170,7 @@ class Memory:
         entry = Entry([item], heard.samples, tokens=stop - self._start)
         before = self.conversation.add(entry)
         self._newest = Heard(entry, self._start, stop)
-        if self._stale:
+        if self._stale or self.conversation.replying:  # its place is behind that reply
             self._changed()
         return item, before, heard.seconds
 
@@ -251,6 +251,12 @@ class Memory:
         if len(context) > room:
             raise TooLong(f"the input takes {len(context)} tokens, and may take {room}")
         return context
+
+    def dictation(self, encoding: Encoding) -> Context:
+        """What ends with the newest spoken turn, which has just ended: for whoever writes it down."""
+        if self._stale and self._newest is not None:
+            return self._opening + told(self._newest.entry, self._engine.prompt, self._engine.n_mels)
+        return self.question(encoding)
 
     def forgotten(self) -> Context:
         """The engine has forgotten what it was told: all of it once more."""

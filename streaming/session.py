@@ -339,7 +339,7 @@ class Session:
         self._emit(Committed(item.id, before))
         self._emit(ItemAdded(item, before))
         if self._settings.transcribe:
-            context = self._memory.question(self._settings.encoding)
+            context = self._memory.dictation(self._settings.encoding)
             self._spawn(self._transcribe(item.id, seconds, context))
 
     # --- replies ---

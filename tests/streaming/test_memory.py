@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -171,6 +174,18 @@ async def test_what_is_put_in_while_a_reply_is_told_keeps_its_place() -> None:
         assert asked == "system\nShuman\nzerohuman\noneassistant\ntwohuman\nhuman\nfour"
 
 
+async def test_a_turn_spoken_over_a_reply_stands_behind_it() -> None:
+    async with remembering() as r:
+        entry = Entry(open=True)
+        r.memory.conversation.extend(entry, Message("a", "assistant", text="two"))
+        r.say("b")
+        assert text_of(r.memory.dictation("incremental")) == "system\nShuman\n"
+        assert r.memory.dictation("incremental").audio_tokens == 13
+        entry.open = False
+        r.memory.replied(entry)
+        assert text_of(r.question) == "system\nSassistant\ntwohuman\n"
+
+
 async def test_a_recorded_item_is_heard_and_named_by_what_it_is() -> None:
     async with remembering() as r:
         samples = np.full(16_000, 100, np.int16)
@@ -249,3 +264,53 @@ async def test_nothing_is_let_go_where_that_is_not_wanted() -> None:
         r.memory.truncation = Truncation()
         r.memory.make_ready()
         assert len(r.memory.conversation.kept()) < 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_the_listener_reads_the_conversation_whatever_is_put_where(seed: int) -> None:
+    """A random order of all that can happen; in the end it has read the conversation as it stands."""
+    dice, names, reply = random.Random(seed), count(), Entry(open=True)
+    async with remembering(max_tokens=4096) as r:
+        conversation = r.memory.conversation
+
+        def ids() -> list[str]:
+            return [item.id for entry in conversation for item in entry.items]
+
+        for _ in range(60):
+            name = f"item_{next(names)}"
+            match dice.choice(["open", "hear", "close", "drop", "add", "delete", "tell", "end", "begin"]):
+                case "open" if not r.memory.hearing:
+                    r.memory.open_turn(name)
+                case "hear":
+                    r.memory.hear(SECOND[:8000])
+                case "close" if r.memory.hearing:
+                    r.memory.close_turn()
+                case "drop" if r.memory.hearing:
+                    r.memory.drop_turn()
+                case "add":
+                    after = dice.choice([None, "root", *ids()])
+                    r.memory.add(Message(name, "user", text=name), after)
+                case "delete" if gone := [i for i in ids() if i not in [m.id for m in reply.items]]:
+                    r.memory.delete(dice.choice(gone))
+                case "tell" if not reply.items:
+                    conversation.extend(reply, Message(name, "assistant", text=name))
+                case "tell":
+                    conversation.extend(reply, FunctionCall(name, name, "f", "{}"))
+                case "end":
+                    reply.open = False
+                    r.memory.replied(reply)
+                    reply = Entry(open=True)
+                case "begin":
+                    r.memory.begin_with(Context.of(r.engine.prompt.system(dice.choice("STU"))))
+            await asyncio.sleep(0)
+            if not r.memory.hearing and not conversation.replying:
+                assert r.question.ids == r.memory._recalled(r.memory._opening).ids
+        if r.memory.hearing:
+            r.memory.close_turn()
+        reply.open = False
+        r.memory.replied(reply)
+        read = r.memory._listener.context
+        assert r.question == read
+        assert read.ids == r.memory.forgotten().ids
+        typed = [item.text for entry in conversation for item in entry.items if isinstance(item, Message)]
+        assert re.findall(r"(?:human|assistant)\n(item_\d+)", text_of(read)) == [t for t in typed if t]
