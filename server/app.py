@@ -6,7 +6,8 @@ it after. Knows no model and no command line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,11 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from server import auth
+from server import client_secrets
+from server.auth import Caller, Denied, Doors, TooManySecrets
+from server.limits import Account, Limits
 from server.metrics import Metrics
+from server.protocol import ProtocolError
 from server.websocket import Host, LiveSession, realtime
 from streaming.events import Encoding, EngineUnavailable, Event, SessionFull, SessionSettings
 
@@ -38,6 +42,9 @@ class LiveEngine(Protocol):
     def kv_usage(self) -> float: ...
 
 
+MAX_SECRET_REQUEST = 2**20  # bytes
+
+
 # emit, settings, metrics: what `streaming.session.Session` is made with.
 MakeSession = Callable[[Callable[[Event], None], SessionSettings, Metrics], LiveSession]
 
@@ -48,9 +55,22 @@ class Served:
 
     engine: LiveEngine
     model: str
-    key: str | None
+    doors: Doors
+    accounts: Accounts
     metrics: Metrics
     host: Host
+
+
+class Accounts(dict[str, Account]):
+    """What each key has used, by the caller's account."""
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self._limits = limits
+
+    def __missing__(self, name: str) -> Account:
+        account = self[name] = Account(self._limits)
+        return account
 
 
 def create_app(
@@ -58,13 +78,16 @@ def create_app(
     session: MakeSession,
     *,
     model: str,
-    key: str | None = None,
+    keys: Sequence[str] = (),
+    origins: Sequence[str] = (),
+    limits: Limits | None = None,
     encoding: Encoding = "incremental",
     voices: tuple[str, ...] = (),
 ) -> Starlette:
-    """`model` is its name as clients are told it; `key` what they must know, None: nothing.
+    """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
-    `encoding` is that of sessions that do not say; `voices` are what sessions can speak with.
+    `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
+    that do not say; `voices` are what sessions can speak with.
     """
     metrics = Metrics(engine.running, engine.kv_usage)
 
@@ -84,13 +107,15 @@ def create_app(
     app = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", _realtime),
+            Route("/v1/realtime/client_secrets", _client_secrets, methods=["POST"]),
             Route("/v1/models", _models),
             Route("/healthz", _healthz),
             Route("/metrics", _metrics),
             Mount("/", StaticFiles(directory=PAGES, html=True)),
         ]
     )
-    app.state.served = Served(engine, model, key, metrics, host)
+    accounts = Accounts(limits or Limits())
+    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host)
     return app
 
 
@@ -101,16 +126,47 @@ def _served(connection: HTTPConnection) -> Served:
 
 async def _realtime(ws: WebSocket) -> None:
     served = _served(ws)
-    if why := auth.refusal(served.key, ws.headers, ws.scope["subprotocols"]):
-        await ws.send_denial_response(_error(why, 401 if served.key else 403))
+    try:
+        caller = served.doors.enter(ws.headers, ws.scope["subprotocols"], time.time())
+    except Denied as denied:
+        await ws.send_denial_response(_denied(denied))
         return
-    await realtime(ws, served.host)
+    await realtime(ws, served.host, served.accounts[caller.account], caller.session)
+
+
+def _caller(request: Request) -> Caller:
+    """Raises Denied."""
+    return _served(request).doors.enter(request.headers, (), time.time())
+
+
+async def _client_secrets(request: Request) -> Response:
+    served, now = _served(request), time.time()
+    body = b""
+    try:
+        caller = _caller(request)
+        async for part in request.stream():
+            body += part
+            if len(body) > MAX_SECRET_REQUEST:
+                return _error("invalid_request_error", "the request is too large", 413)
+        wanted = client_secrets.read(body)
+        expires_at = int(now) + wanted.seconds
+        value = served.doors.make_secret(caller, wanted.session, expires_at, now)
+    except Denied as denied:
+        return _denied(denied)
+    except ProtocolError as error:
+        return _error("invalid_request_error", error.message, 400, error.code, error.param)
+    except TooManySecrets as error:
+        return _error("rate_limit_error", str(error), 429, "rate_limit_exceeded")
+    state = served.host.state(wanted.session)
+    return JSONResponse({"value": value, "expires_at": expires_at, "session": state.wire()})
 
 
 async def _models(request: Request) -> Response:
     served = _served(request)
-    if why := auth.refusal(served.key, request.headers):
-        return _error(why, 401 if served.key else 403)
+    try:
+        _caller(request)
+    except Denied as denied:
+        return _denied(denied)
     model = {"id": served.model, "object": "model", "created": 0, "owned_by": "soundmind"}
     return JSONResponse({"object": "list", "data": [model]})
 
@@ -130,5 +186,13 @@ async def _metrics(request: Request) -> Response:
     return Response(_served(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def _error(message: str, status: int) -> Response:
-    return JSONResponse({"error": {"type": "invalid_request_error", "message": message}}, status)
+def _denied(denied: Denied) -> Response:
+    code = "invalid_api_key" if denied.status == 401 else "origin_not_allowed"
+    return _error("invalid_request_error", str(denied), denied.status, code)
+
+
+def _error(
+    kind: str, message: str, status: int, code: str | None = None, param: str | None = None
+) -> Response:
+    error = {"type": kind, "code": code, "message": message, "param": param}
+    return JSONResponse({"error": error}, status)

@@ -119,7 +119,9 @@ async def _demo(url: str, config: Config) -> None:
 
     _say(f"playing {DEMO.name} to it, at speaking pace:")
     try:
-        turns = await ask(url, read_pcm(DEMO), TextReport(sys.stdout), Wishes(), config.api_key)
+        turns = await ask(
+            url, read_pcm(DEMO), TextReport(sys.stdout), Wishes(), next(iter(config.keys), None)
+        )
         if why := failure(turns.turns):
             _say(f"demo: {why}")
     except AskError as error:
@@ -142,7 +144,7 @@ def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdow
     heard: list[Turns] = []
 
     async def visit(url: str) -> None:
-        heard.append(await ask(url, pcm, report, wishes, config.api_key))
+        heard.append(await ask(url, pcm, report, wishes, next(iter(config.keys), None)))
 
     if args.url:
         asyncio.run(visit(args.url))
@@ -178,7 +180,7 @@ def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
 
     async def visit(url: str) -> None:
         model = config.model if args.url is None or args.model else None
-        caller = Live(url, _whisper, args.callers, config.api_key, model)
+        caller = Live(url, _whisper, args.callers, next(iter(config.keys), None), model)
         answered.extend(await evaluate(wanted, asked, caller))
 
     if args.url is not None:
@@ -250,6 +252,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alias", metavar="NAME", help="tell clients this name of the model")
     parser.add_argument(
         "--api-key", metavar="KEY", help="ask clients for this key (Authorization: Bearer KEY)"
+    )
+    parser.add_argument(
+        "--api-keys-file", metavar="FILE", help="ask clients for one of these keys, one a line"
     )
     parser.add_argument(
         "--encoding",

@@ -96,11 +96,17 @@ NO_PROMPT = "stored prompts are not there: expected null; send instructions inst
 
 
 class AudioFormat(Shape):
-    type: Annotated[
-        Any,
-        Refused("expected audio/pcm, the one format there is yet (16 bit, mono, 24000 Hz)", ("audio/pcm",)),
-    ]
+    """PCM is of 16 bits, little endian, mono; G.711 is at 8000 Hz."""
+
+    type: Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
     rate: Annotated[Any, Refused("expected 24000, the one rate of audio/pcm", (24000, None))] = None
+
+    @model_validator(mode="after")
+    def _has_a_rate(self) -> AudioFormat:
+        if self.type != "audio/pcm" and self.rate is not None:
+            why = "expected no rate: {type} is always at 8000 Hz"
+            raise PydanticCustomError("value_error", why, {"type": self.type})
+        return self
 
 
 class Transcription(Shape):
@@ -119,7 +125,7 @@ class ServerVad(Shape):
     silence_duration_ms: Annotated[int, Field(ge=100, le=10_000)] | None = None
     create_response: bool | None = None
     interrupt_response: bool | None = None
-    idle_timeout_ms: Annotated[Any, Refused("idle_timeout_ms is not there yet: expected null")] = None
+    idle_timeout_ms: Annotated[int, Field(ge=1000, le=60_000)] | None = None
 
 
 class SemanticVad(Shape):
@@ -129,11 +135,18 @@ class SemanticVad(Shape):
     interrupt_response: bool | None = None
 
 
+class NoiseReduction(Shape):
+    type: Literal["near_field", "far_field"] | None = None
+    strength: float | None = None
+
+
 class AudioInput(Shape):
     format: AudioFormat | None = None
     transcription: Transcription | None = None
     turn_detection: Annotated[ServerVad | SemanticVad, Field(discriminator="type")] | None = None
-    noise_reduction: Annotated[Any, Ignored("the audio is taken as it comes")] = None
+    noise_reduction: Annotated[NoiseReduction | None, Ignored("the audio is taken as it comes; echoed")] = (
+        None
+    )
 
 
 class AudioOutput(Shape):
@@ -228,6 +241,22 @@ class Soundmind(Shape):
     ] = None
 
 
+class TokenLimits(Shape):
+    post_instructions: Annotated[int, Field(ge=1)] | None = None
+
+
+class RetentionRatio(Shape):
+    type: Literal["retention_ratio"]
+    retention_ratio: Annotated[float, Field(ge=0, le=1)]
+    token_limits: TokenLimits | None = None
+
+
+Truncation = Annotated[
+    Annotated[Literal["auto", "disabled"], Tag("mode")] | Annotated[RetentionRatio, Tag("named")],
+    Discriminator(lambda value: "mode" if isinstance(value, str) else "named"),
+]
+
+
 class Session(Shape):
     type: Annotated[Any, Refused('expected "realtime", the one kind of session there is', ("realtime",))]
     instructions: str | None = None
@@ -240,7 +269,7 @@ class Session(Shape):
     parallel_tool_calls: Annotated[Any, Ignored(PARALLEL)] = None
     model: Annotated[str | None, Ignored("one server serves one model")] = None
     prompt: Annotated[Any, Refused(NO_PROMPT)] = None
-    truncation: Annotated[Any, Ignored("the oldest turns are let go when the context is full")] = None
+    truncation: Truncation | None = None
     tracing: Annotated[Any, Ignored("nothing that was said is stored")] = None
     include: Annotated[Any, Ignored("transcripts carry no log-probabilities")] = None
     soundmind: Soundmind | None = None
@@ -279,13 +308,38 @@ def _json_object(text: str) -> str:
     raise PydanticCustomError("value_error", "expected a JSON object as text")
 
 
+CONTENT = ("input_text", "output_text", "text", "input_audio", "output_audio")
+
+
 class Content(Shape):
     type: Annotated[
-        Any,
-        Refused("expected text (input_text, output_text); other content is not there yet: speak through "
-                "input_audio_buffer.append", ("input_text", "output_text", "text")),
-    ]  # fmt: skip
-    text: str
+        Any, Refused(f"expected {', '.join(CONTENT)}: the model hears and reads, and sees no images", CONTENT)
+    ]
+    text: str | None = None
+    audio: Annotated[
+        str | None, Partly("of input_audio, in the session's format; an assistant's audio cannot be added")
+    ] = None
+    transcript: Annotated[
+        str | None,
+        Partly("of input_audio, kept and not told to the model; of output_audio, its text"),
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Content:
+        """Each type has its own field."""
+        needed = {"input_audio": "audio", "output_audio": "transcript"}.get(self.type, "text")
+        if getattr(self, needed) is None:
+            raise PydanticCustomError("missing", "{type} needs {name}", {"type": self.type, "name": needed})
+        if self.type == "output_audio" and self.audio:
+            why = "an assistant's audio cannot be added: send its transcript"
+            raise PydanticCustomError("unsupported", "{why}", {"why": why})
+        return self
+
+
+def _one_kind(content: list[Content]) -> list[Content]:
+    if len({part.type == "input_audio" for part in content}) > 1:
+        raise PydanticCustomError("unsupported", "expected text or audio in one message, got both: send two")
+    return content
 
 
 ItemId = Annotated[str, Field(min_length=1, max_length=64)]
@@ -300,7 +354,7 @@ class Item(Shape):
 class Message(Item):
     type: Literal["message"]
     role: Literal["user", "system", "assistant"]
-    content: Annotated[list[Content], Field(min_length=1)]
+    content: Annotated[list[Content], Field(min_length=1), AfterValidator(_one_kind)]
     phase: Annotated[Any, Ignored("a typed item is not spoken")] = None
 
 
@@ -317,10 +371,18 @@ class FunctionCallOutput(Item):
     output: str
 
 
+AnyItem = Message | FunctionCall | FunctionCallOutput
+
+
 class ItemCreate(ClientEvent):
     type: Literal["conversation.item.create"]
-    item: Annotated[Message | FunctionCall | FunctionCallOutput, Field(discriminator="type")]
-    previous_item_id: Annotated[str | None, Partly("items can be added at the end only")] = None
+    item: Annotated[AnyItem, Field(discriminator="type")]
+    previous_item_id: str | None = None
+
+
+class ItemDelete(ClientEvent):
+    type: Literal["conversation.item.delete"]
+    item_id: str
 
 
 class ItemRetrieve(ClientEvent):
@@ -340,17 +402,25 @@ class ItemTruncate(ClientEvent):
 # --- responses ---
 
 
+Metadata = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
+]
+
+
+class ItemReference(Shape):
+    type: Literal["item_reference"]
+    id: str
+
+
 class Response(Shape):
     instructions: str | None = None
     reasoning: ResponseReasoning | None = None
     max_output_tokens: MaxTokens | None = None
-    metadata: dict[str, str] | None = None
+    metadata: Metadata | None = None
     output_modalities: Annotated[Modalities | None, Partly(NO_VOICE)] = None
     audio: ResponseAudio | None = None
-    conversation: Annotated[
-        Any, Refused('expected "auto": replies outside the conversation are not there yet', ("auto", None))
-    ] = None
-    input: Annotated[Any, Refused("input of its own is not there yet: expected null")] = None
+    conversation: Literal["auto", "none"] | None = None
+    input: list[Annotated[AnyItem | ItemReference, Field(discriminator="type")]] | None = None
     tools: Tools | None = None
     tool_choice: Choice | None = None
     parallel_tool_calls: Annotated[Any, Ignored(PARALLEL)] = None
@@ -373,6 +443,7 @@ EVENTS: dict[str, type[ClientEvent]] = {
     "input_audio_buffer.commit": Commit,
     "input_audio_buffer.clear": Clear,
     "conversation.item.create": ItemCreate,
+    "conversation.item.delete": ItemDelete,
     "conversation.item.retrieve": ItemRetrieve,
     "conversation.item.truncate": ItemTruncate,
     "response.create": ResponseCreate,
@@ -381,6 +452,5 @@ EVENTS: dict[str, type[ClientEvent]] = {
 
 # Client events of the API that are refused as a whole, and why.
 NOT_YET: dict[str, str] = {
-    "conversation.item.delete": "conversation.item.delete is not there yet",
     "output_audio_buffer.clear": "output_audio_buffer.clear is for WebRTC, which is not there yet",
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from model.windows import LEFT, LOOK_AHEAD, TOKEN_MS, Windows
+from server.limits import Limits
 from streaming.events import Encoding
 
 PREFIX = "SOUNDMIND_"
@@ -38,6 +39,13 @@ class Config:
     left_context_s: float = LEFT * TOKEN_MS / 1000  # audio before a chunk that is encoded along with it
     vllm_args: tuple[str, ...] = ()
     voice: Speech = "piper"
+    api_keys: tuple[str, ...] = ()  # more of them
+    api_keys_file: str | None = None  # one a line; # begins a comment
+    origins: tuple[str, ...] = ()  # of pages that may connect, beside the server's own and local ones
+    sessions_per_key: int | None = None  # None, here and below: as many as there are
+    session_minutes: float | None = None
+    kbytes_per_second: float | None = None  # that a key's clients may send
+    replies_per_minute: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -50,6 +58,11 @@ class Config:
             assert self.windows
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        for name in ("sessions_per_key", "session_minutes", "kbytes_per_second", "replies_per_minute"):
+            if (most := getattr(self, name)) is not None and most <= 0:
+                raise ConfigError(f"{name}: expected more than 0, got {most}")
+        if not all(self.api_keys):
+            raise ConfigError("api_keys: expected some text, got nothing")
         for name in ("model", "host", "alias", "api_key"):
             if getattr(self, name) == "":
                 raise ConfigError(f"{name}: expected some text, got nothing")
@@ -59,6 +72,22 @@ class Config:
         """What of the live audio is encoded when."""
         return Windows.of(self.look_ahead_ms, self.left_context_s * 1000)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Clients must know one of them; none: nobody is asked."""
+        return self.api_keys if self.api_key is None else (self.api_key, *self.api_keys)
+
+    @property
+    def limits(self) -> Limits:
+        """Of each key."""
+        minutes, kbytes = self.session_minutes, self.kbytes_per_second
+        return Limits(
+            self.sessions_per_key,
+            None if minutes is None else minutes * 60,
+            None if kbytes is None else kbytes * 1000,
+            self.replies_per_minute,
+        )
+
 
 KNOWN = {field.name: field for field in fields(Config)}
 
@@ -66,7 +95,14 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "port": (int, "a whole number"),
     "look_ahead_ms": (int, "a whole number"),
     "left_context_s": (int | float, "a number"),
+    "sessions_per_key": (int, "a whole number"),
+    "session_minutes": (int | float, "a number"),
+    "kbytes_per_second": (int | float, "a number"),
+    "replies_per_minute": (int, "a whole number"),
 }
+
+
+LISTS = ("vllm_args", "api_keys", "origins")
 
 
 def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = None) -> Config:
@@ -76,7 +112,21 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = N
     settings = _from_file(file) if file else {}
     settings |= _from_environment(env)
     settings |= {name: value for name, value in flags.items() if value is not None}
+    if named := settings.get("api_keys_file"):
+        settings["api_keys"] = (*settings.get("api_keys", ()), *_keys(Path(named)))
     return Config(**settings)
+
+
+def _keys(file: Path) -> list[str]:
+    """No key at all would let everybody in, who was to be kept out."""
+    try:
+        lines = [line.strip() for line in file.read_text().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"api_keys_file: {file}: cannot be read ({error})") from error
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        raise ConfigError(f"api_keys_file: {file}: expected a key a line, got none")
+    return keys
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -98,7 +148,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
         value: object = text
         if name in NUMBERS:
             value = _number(text)
-        elif name == "vllm_args":
+        elif name in LISTS:
             value = shlex.split(text)
         settings[name] = _value(name, value, variable)
     return settings
@@ -108,7 +158,7 @@ def _value(name: str, value: object, where: str) -> object:
     """One setting, of the right type."""
     if name not in KNOWN:
         raise ConfigError(f"{where}: no such setting as {name}; known are {', '.join(KNOWN)}")
-    if name == "vllm_args":
+    if name in LISTS:
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
         raise ConfigError(f"{where}: {name}: expected a list of strings, got {value!r}")

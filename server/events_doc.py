@@ -64,16 +64,38 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   and may come while the response that called is not done yet: it takes its place behind it.
 - Our own fields stand in `session.soundmind` and `reasoning`, and are echoed to those only who have set
   them.
-- A truncation is never refused: it is clamped to the audio there is, and of text it cuts nothing.
+- Items go anywhere: `previous_item_id` is an item or `root`; what is put into a reply that is still being
+  made stands behind it, and what comes while the user speaks before that turn. Each of it, and a deletion,
+  makes the engine read the conversation anew. A user's message may be audio (`input_audio`, in the session's
+  format). An item of a reply in the making cannot be deleted (`item_active`).
+- A response outside the conversation (`conversation: "none"`) leaves no trace there: no
+  `conversation.item.*`, `conversation_id` null. Up to 4 of them may be made beside the conversation's own,
+  which alone is interrupted by speech and cancelled by a `response.cancel` without an id. `input` takes the
+  place of the conversation: items, references to items, or nothing at all.
+- `truncation`: `auto` keeps the newest half, `retention_ratio` the share it names, of the room that there is
+  (or of `post_instructions` tokens). `disabled`: what does not fit (an item, a `response.create`, a spoken
+  turn, which is dropped) is answered with `context_length_exceeded`.
+- A truncation (`conversation.item.truncate`) is never refused: it is clamped to the audio there is, and of text
+  it cuts nothing.
 """
 
 LIMITS = """\
 ## Limits and closing
 
 An event may have 15 MiB; beyond that it is an `error` (`event_too_large`), beyond 24 MiB the connection is
-closed (1009). Audio is PCM16, mono, 24 kHz, base64. Pings go out every 20 s. A client that takes nothing for
-30 s is closed (1008), one without a place gets `session_limit` and is closed (1013), and when the engine is
-down `engine_unavailable` (1011).
+closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings go out every 20 s. A client
+that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013),
+and when the engine is down `engine_unavailable` (1011). Who may not come in is answered before the handshake:
+401 `invalid_api_key`, 403 `origin_not_allowed`.
+
+Where the operator limits a key: `rate_limit_exceeded`, for one session too many (closed, 1013), for an event
+beyond the bytes of a minute or a `response.create` beyond the replies of one (it is not taken, and the
+session goes on); a reply beyond them that nobody asked for is cancelled. A session that has lasted as long as
+it may ends with `session_expired` (1000), as `session.expires_at` had said.
+
+`POST /v1/realtime/client_secrets` takes `expires_after` (`anchor`, `seconds` 10 to 7200, 600) and `session`,
+as in session.update, and gives `value` (`ek_...`), `expires_at` and `session`. Until then the secret opens
+sessions that are set so; it makes no further secrets. It is forgotten when the server stops.
 """
 
 
@@ -146,9 +168,11 @@ def _branch(shape: type[ce.Shape]) -> str:
         ce.Message: " (message)",
         ce.FunctionCall: " (function_call)",
         ce.FunctionCallOutput: " (function_call_output)",
+        ce.RetentionRatio: " (retention_ratio)",
         ce.FunctionChoice: " (function)",
         ce.FunctionTool: "[]",
         ce.Content: "[]",
+        ce.ItemReference: "[] (item_reference)",
     }
     return names.get(shape, "")
 

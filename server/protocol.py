@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -17,10 +17,21 @@ from pydantic import ValidationError
 
 from model.tools import Tool
 from server import client_events as ce
-from streaming.events import FunctionCall, FunctionOutput, Item, Message, Named, ResponseRequest, ToolChoice
+from streaming.events import (
+    AudioFormat,
+    FunctionCall,
+    FunctionOutput,
+    Given,
+    Item,
+    Message,
+    Named,
+    Reference,
+    ResponseRequest,
+    ToolChoice,
+)
 
 MAX_EVENT = 15 * 2**20  # characters of one event, as the API documents it
-SAMPLE_BYTES = 2
+FORMATS: dict[str, AudioFormat] = {"audio/pcm": "pcm", "audio/pcmu": "pcmu", "audio/pcma": "pcma"}
 HOSTED_VOICES = ("alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse")
 
 
@@ -50,6 +61,13 @@ class ClearAudio:
 class AddItem:
     item: Item  # ids that the client leaves open are empty
     previous_item_id: str | None  # "root": in front of everything
+    audio: bytes | None = None  # of a spoken one
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class DeleteItem:
+    item_id: str
     event_id: str | None = None
 
 
@@ -85,6 +103,7 @@ Command = (
     | CommitAudio
     | ClearAudio
     | AddItem
+    | DeleteItem
     | RetrieveItem
     | TruncateItem
     | CreateResponse
@@ -107,7 +126,7 @@ class ProtocolError(Exception):
 
 def parse(message: str | bytes) -> Command:
     """One WebSocket message to one command. Raises ProtocolError."""
-    raw = _object(message)
+    raw = json_object(message)
     event_id = raw.get("event_id")
     if not isinstance(event_id, str | None):
         raise ProtocolError("invalid_type", f"event_id: expected a string, got {_kind(event_id)}", "event_id")
@@ -118,7 +137,7 @@ def parse(message: str | bytes) -> Command:
         raise
 
 
-def _object(message: str | bytes) -> dict[str, Any]:
+def json_object(message: str | bytes) -> dict[str, Any]:
     if isinstance(message, bytes):
         raise ProtocolError("invalid_message", "expected a text message with a JSON object, got a binary one")
     if len(message) > MAX_EVENT:
@@ -165,7 +184,7 @@ def _validated(raw: dict[str, Any]) -> ce.ClientEvent:
     try:
         return shape.model_validate(raw)
     except ValidationError as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
 
 
 def _known() -> str:
@@ -178,10 +197,19 @@ CODES = {
     "unsupported": "unsupported",
 }
 # A union's branch is part of pydantic's location.
-TAGS = ("server_vad", "semantic_vad", "message", "function_call", "function_call_output", "mode", "named")
+TAGS = (
+    "server_vad",
+    "semantic_vad",
+    "message",
+    "function_call",
+    "function_call_output",
+    "item_reference",
+    "mode",
+    "named",
+)
 
 
-def _refusal(error: ValidationError) -> ProtocolError:
+def refusal(error: ValidationError) -> ProtocolError:
     """The first fault of the event, in one line."""
     first = error.errors(include_url=False)[0]
     kind = first["type"]
@@ -211,13 +239,16 @@ def _command(event: ce.ClientEvent) -> Command:
         case ce.SessionUpdate():
             return UpdateSession(event.session, event.event_id)
         case ce.Append():
-            return AppendAudio(_pcm(event.audio), event.event_id)
+            return AppendAudio(_audio(event.audio, "audio"), event.event_id)
         case ce.Commit():
             return CommitAudio(event.event_id)
         case ce.Clear():
             return ClearAudio(event.event_id)
         case ce.ItemCreate():
-            return AddItem(_item(event.item), event.previous_item_id, event.event_id)
+            item, audio = _item(event.item, "item")
+            return AddItem(item, event.previous_item_id, audio, event.event_id)
+        case ce.ItemDelete():
+            return DeleteItem(event.item_id, event.event_id)
         case ce.ItemRetrieve():
             return RetrieveItem(event.item_id, event.event_id)
         case ce.ItemTruncate():
@@ -229,18 +260,11 @@ def _command(event: ce.ClientEvent) -> Command:
     raise AssertionError(event)
 
 
-def _pcm(audio: str) -> bytes:
+def _audio(text: str, where: str) -> bytes:
     try:
-        pcm = base64.b64decode(audio, validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ProtocolError("invalid_value", f"audio: expected whole base64 ({error})", "audio") from error
-    if len(pcm) % SAMPLE_BYTES:
-        raise ProtocolError(
-            "invalid_value",
-            f"audio: expected 16-bit samples, an even number of bytes, got {len(pcm)}",
-            "audio",
-        )
-    return pcm
+        raise ProtocolError("invalid_value", f"{where}: expected whole base64 ({error})", where) from error
 
 
 def _request(response: ce.Response | None) -> ResponseRequest:
@@ -259,6 +283,9 @@ def _request(response: ce.Response | None) -> ResponseRequest:
         None if response.output_modalities is None else "audio" in response.output_modalities,
         output.voice,
         output.speed,
+        None if output.format is None else FORMATS[output.format.type],
+        response.conversation == "none",
+        None if response.input is None else tuple(_input(response.input)),
     )
 
 
@@ -271,6 +298,14 @@ def voice(wanted: str, voices: Collection[str]) -> str | None:
     where = "audio.output.voice"
     expected = ", ".join([*voices, *HOSTED_VOICES])
     raise ProtocolError("invalid_value", f"{where}: expected one of {expected}, got {wanted[:64]!r}", where)
+
+
+def _input(items: Sequence[ce.AnyItem | ce.ItemReference]) -> Iterator[Reference | Given]:
+    for at, item in enumerate(items):
+        if isinstance(item, ce.ItemReference):
+            yield Reference(item.id)
+        else:
+            yield Given(*_item(item, f"response.input.{at}"))
 
 
 def limit(tokens: int | str | None) -> int | None:
@@ -286,10 +321,24 @@ def choice(wanted: ce.Mode | ce.FunctionChoice) -> ToolChoice:
     return Named(wanted.name) if isinstance(wanted, ce.FunctionChoice) else wanted
 
 
-def _item(item: ce.Message | ce.FunctionCall | ce.FunctionCallOutput) -> Item:
+def _item(item: ce.AnyItem, where: str) -> tuple[Item, bytes | None]:
+    """The item, and what is to be heard in it."""
     match item:
         case ce.FunctionCall():
-            return FunctionCall(item.id or "", item.call_id or "", item.name, item.arguments)
+            return FunctionCall(item.id or "", item.call_id or "", item.name, item.arguments), None
         case ce.FunctionCallOutput():
-            return FunctionOutput(item.id or "", item.call_id, "", item.output)
-    return Message(item.id or "", item.role, text="".join(content.text for content in item.content))
+            return FunctionOutput(item.id or "", item.call_id, "", item.output), None
+    if item.content[0].type != "input_audio":
+        text = "".join(part.text or part.transcript or "" for part in item.content)
+        return Message(item.id or "", item.role, text=text), None
+    if item.role != "user":
+        raise ProtocolError(
+            "invalid_value", f"{where}.content: expected text, only the user is heard", f"{where}.content"
+        )
+    audio = [_audio(part.audio or "", f"{where}.content.{at}.audio") for at, part in enumerate(item.content)]
+    if not any(audio):
+        raise ProtocolError(
+            "invalid_value", f"{where}.content: expected audio, got nothing", f"{where}.content"
+        )
+    said = [part.transcript for part in item.content if part.transcript is not None]
+    return Message(item.id or "", "user", True, " ".join(said) if said else None), b"".join(audio)

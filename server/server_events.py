@@ -2,10 +2,11 @@
 
 `Narrator` turns one session event into its wire events, and answers the client's own requests (created,
 updated, retrieved, truncated, error). It keeps the items as they now stand on the wire, since a client may
-ask for one again. Two event types are our own, which every client passes over: `response.reasoning_text.*`
-(named after the Responses API) and `soundmind.timings`. An item's optional fields are left out rather than
-null: agents-js drops an item with null fields. An item of a response is announced once there is something in
-it, so that a reply that only calls a tool has no message. Knows no sockets, no clock and no session.
+ask for one again; those of a response outside the conversation are not among them. Two event types are our
+own, which every client passes over: `response.reasoning_text.*` (named after the Responses API) and
+`soundmind.timings`. An item's optional fields are left out rather than null: agents-js drops an item with
+null fields. An item of a response is announced once there is something in it, so that a reply that only
+calls a tool has no message. Knows no sockets, no clock and no session.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, assert_never
 
+from server.limits import RateLimit
 from server.protocol import ProtocolError
 from server.session_object import SessionState
 from streaming import events as ev
+from streaming.audio import Encoder
 
 Wire = dict[str, Any]
 PART = {"output_index": 0, "content_index": 0}  # a message comes first in its response, and has one part
@@ -31,14 +34,18 @@ TOLD: dict[str, str] = {
     "input_audio_buffer.speech_stopped": "",
     "input_audio_buffer.committed": "",
     "input_audio_buffer.cleared": "",
+    "input_audio_buffer.timeout_triggered": "after `idle_timeout_ms` without speech behind a reply: the "
+    "newest of the quiet becomes a turn, which is answered",
     "conversation.item.added": "`previous_item_id` is the real predecessor, null only at the front",
     "conversation.item.done": "",
+    "conversation.item.deleted": "",
     "conversation.item.retrieved": "the item as it now stands, its transcript included",
     "conversation.item.truncated": "`audio_end_ms` is at most the audio there is; 0 for text",
     "conversation.item.input_audio_transcription.delta": "when `audio.input.transcription` is set",
     "conversation.item.input_audio_transcription.completed": "`usage` is the duration transcribed",
     "conversation.item.input_audio_transcription.failed": "",
     "response.created": "echoes `metadata`",
+    "rate_limits.updated": "where the server limits replies (`requests`), behind each `response.created`",
     "response.output_item.added": "the words, where there are any, then each call of a tool",
     "response.content_part.added": "one part an item, of the type `audio` or `text`",
     "response.reasoning_text.delta": "**our own**, as in the Responses API: the chain of thought as it comes",
@@ -56,16 +63,14 @@ TOLD: dict[str, str] = {
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
     "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived (null: "
     "did not happen)",
-    "response.done": "of every response, whatever became of it; reasoning counts as output text in `usage`",
+    "response.done": "of every response, whatever became of it; in `usage` reasoning counts as output text, "
+    "and is told apart in `output_token_details.reasoning_tokens` (**our own**, as in the Responses API)",
 }
 
 NOT_TOLD: dict[str, str] = {
-    "conversation.item.deleted": "not there yet",
     "output_audio_buffer.started": "not there yet: WebRTC",
     "output_audio_buffer.stopped": "not there yet: WebRTC",
     "output_audio_buffer.cleared": "not there yet: WebRTC",
-    "input_audio_buffer.timeout_triggered": "not there yet: `idle_timeout_ms`",
-    "rate_limits.updated": "never: the limit is on sessions",
     "conversation.created": "never: of the beta API",
     "conversation.item.created": "never: of the beta API; GA says added and done",
     "conversation.item.input_audio_transcription.segment": "never: there is one voice a turn",
@@ -77,18 +82,43 @@ NOT_TOLD: dict[str, str] = {
 ERROR_TYPES = {"server_error", "session_limit", "engine_unavailable"}
 
 
+class Telling:
+    """What was told of one response that is not done."""
+
+    def __init__(self, started: ev.ResponseStarted, conversation_id: str) -> None:
+        self._started = started
+        self._conversation_id = None if started.outside else conversation_id
+        self.outside = started.outside
+        self.spoken = started.spoken
+        self.encoder = Encoder(started.speaks)
+        self.thinking: str | None = None  # None: not begun, or done
+        self.message: str | None = None  # the id of its message, while that is open
+        self.text = ""  # of its message
+        self.output: list[Wire] = []  # its items that are done
+
+    def response(self, status: str) -> Wire:
+        metadata = self._started.metadata
+        return {
+            "object": "realtime.response",
+            "id": self._started.response_id,
+            "conversation_id": self._conversation_id,
+            "status": status,
+            "status_details": None,
+            "output": list(self.output),
+            "output_modalities": ["audio" if self.spoken else "text"],
+            "max_output_tokens": self._started.max_output_tokens or "inf",
+            "metadata": dict(metadata) if metadata is not None else None,
+            "usage": None,
+        }
+
+
 class Narrator:
     def __init__(self, conversation_id: str) -> None:
         self._conversation_id = conversation_id
         self._ids = count(1)
         self._items: dict[str, Wire] = {}
         self._before: dict[str, str | None] = {}  # item to the one before it
-        self._thinking: str | None = None  # of the reply in progress; None: not begun, or done
-        self._message: str | None = None  # the id of its message, while that is open
-        self._text = ""  # of its message
-        self._spoken = False
-        self._output: list[Wire] = []  # its items that are done
-        self._limit: int | None = None
+        self._replies: dict[str, Telling] = {}  # by response
 
     def _event(self, kind: str, **fields: Any) -> Wire:
         return {"type": kind, "event_id": f"event_{next(self._ids)}", **fields}
@@ -96,11 +126,9 @@ class Narrator:
     # --- answers to the client ---
 
     def session_created(self, state: SessionState) -> Wire:
-        self._limit = state.max_output_tokens
         return self._event("session.created", session=state.wire())
 
     def session_updated(self, state: SessionState) -> Wire:
-        self._limit = state.max_output_tokens
         return self._event("session.updated", session=state.wire())
 
     def retrieved(self, item_id: str) -> Wire:
@@ -126,6 +154,10 @@ class Narrator:
             )
         return self._items[item_id]
 
+    def rate_limits(self, left: RateLimit) -> Wire:
+        limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}
+        return self._event("rate_limits.updated", rate_limits=[limit | {"reset_seconds": left.reset_seconds}])
+
     def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
         """`event_id` is that of the client's event at fault."""
         kind = "server_error" if code in ERROR_TYPES else "invalid_request_error"
@@ -142,26 +174,36 @@ class Narrator:
                 ]
             case ev.SpeechStopped(item_id, at_ms):
                 return [self._event("input_audio_buffer.speech_stopped", item_id=item_id, audio_end_ms=at_ms)]
+            case ev.IdleTimeout(item_id, start_ms, end_ms):
+                kind = "input_audio_buffer.timeout_triggered"
+                where = {"item_id": item_id, "audio_start_ms": start_ms, "audio_end_ms": end_ms}
+                return [self._event(kind, **where)]
+            case ev.Trouble(code, message):
+                return [self.error(code, message)]
             case ev.Committed(item_id, before):
                 return [self._event("input_audio_buffer.committed", item_id=item_id, previous_item_id=before)]
             case ev.Cleared():
                 return [self._event("input_audio_buffer.cleared")]
             case ev.ItemAdded(item, before):
                 return self._item_added(item, before)
+            case ev.ItemDeleted(item_id):
+                self._items.pop(item_id, None)
+                return [self._event("conversation.item.deleted", item_id=item_id)]
             case ev.TranscriptDelta() | ev.TranscriptDone() | ev.TranscriptFailed():
                 return [self._transcript(event)]
             case ev.ResponseStarted():
                 return self._started(event)
             case ev.ThinkingDelta(response_id, item_id, delta):
-                self._thinking = (self._thinking or "") + delta
+                telling = self._replies[response_id]
+                telling.thinking = (telling.thinking or "") + delta
                 return [self._part("response.reasoning_text.delta", response_id, item_id, delta=delta)]
             case ev.ThinkingDone(response_id, item_id, text):
-                self._thinking = None
+                self._replies[response_id].thinking = None
                 return [self._part("response.reasoning_text.done", response_id, item_id, text=text)]
             case ev.ReplyStarted():
                 return self._message_started(event)
             case ev.ReplyDelta(response_id, item_id, delta):
-                self._text += delta
+                self._replies[response_id].text += delta
                 return [self._part("response.output_text.delta", response_id, item_id, delta=delta)]
             case ev.SpeechDelta():
                 return self._speech(event)
@@ -204,49 +246,54 @@ class Narrator:
         return self._event(kind, response_id=response_id, item_id=item_id, **PART, **fields)
 
     def _started(self, event: ev.ResponseStarted) -> list[Wire]:
-        self._thinking, self._message, self._text, self._output = None, None, "", []
-        self._spoken = event.spoken
-        response = self._response(event.response_id, event.metadata, "in_progress", [])
-        return [self._event("response.created", response=response)]
+        telling = self._replies[event.response_id] = Telling(event, self._conversation_id)
+        return [self._event("response.created", response=telling.response("in_progress"))]
 
     def _item_started(self, response_id: str, item: Wire, before: str | None) -> list[Wire]:
         """The order that stock clients need: the response's item before the conversation's."""
+        telling = self._replies[response_id]
+        where = {"response_id": response_id, "output_index": len(telling.output), "item": item}
+        added = self._event("response.output_item.added", **where)
+        if telling.outside:
+            return [added]
         self._items[item["id"]] = item
         self._before[item["id"]] = before
-        at = len(self._output)
-        return [
-            self._event("response.output_item.added", response_id=response_id, output_index=at, item=item),
-            self._event("conversation.item.added", item=item, previous_item_id=before),
-        ]
+        return [added, self._event("conversation.item.added", item=item, previous_item_id=before)]
 
     def _item_done(self, response_id: str, item: Wire) -> list[Wire]:
-        self._items[item["id"]] = item
-        at = len(self._output)
-        self._output.append(item)
-        before = self._before[item["id"]]
-        return [
-            self._event("conversation.item.done", item=item, previous_item_id=before),
-            self._event("response.output_item.done", response_id=response_id, output_index=at, item=item),
-        ]
+        telling = self._replies[response_id]
+        where = {"response_id": response_id, "output_index": len(telling.output), "item": item}
+        telling.output.append(item)
+        out = []
+        if not telling.outside:
+            self._items[item["id"]] = item
+            before = self._before[item["id"]]
+            out.append(self._event("conversation.item.done", item=item, previous_item_id=before))
+        return [*out, self._event("response.output_item.done", **where)]
 
     def _message_started(self, event: ev.ReplyStarted) -> list[Wire]:
-        self._message = event.item_id
+        telling = self._replies[event.response_id]
+        telling.message = event.item_id
         item = _item(ev.Message(event.item_id, "assistant"), "in_progress") | {"content": []}
-        ids, part = (event.response_id, event.item_id), _part("", event.spoken)
+        ids, part = (event.response_id, event.item_id), _part("", telling.spoken)
         return [
             *self._item_started(event.response_id, item, event.previous_item_id),
             self._part("response.content_part.added", *ids, part=part),
         ]
 
     def _speech(self, event: ev.SpeechDelta) -> list[Wire]:
-        ids, out = (event.response_id, event.item_id), []
+        ids: tuple[str, str] = (event.response_id, event.item_id)
+        out: list[Wire] = []
+        telling = self._replies[event.response_id]
         if event.delta:
-            self._text += event.delta
+            telling.text += event.delta
             out.append(self._part("response.output_audio_transcript.delta", *ids, delta=event.delta))
-        if event.pcm:
-            sound = base64.b64encode(event.pcm).decode()
-            out.append(self._part("response.output_audio.delta", *ids, delta=sound))
-        return out
+        return out + self._sound(ids, telling.encoder.push(event.pcm))
+
+    def _sound(self, ids: tuple[str, str], sound: bytes) -> list[Wire]:
+        if not sound:
+            return []
+        return [self._part("response.output_audio.delta", *ids, delta=base64.b64encode(sound).decode())]
 
     def _cut(self, item_id: str, ms: int, text: str) -> list[Wire]:
         item = _item(ev.Message(item_id, "assistant", True, text), "incomplete")
@@ -256,25 +303,32 @@ class Narrator:
 
     def _message_done(self, response_id: str, status: str) -> list[Wire]:
         """Nothing where no message is open."""
-        if self._message is None:
+        telling = self._replies[response_id]
+        if telling.message is None:
             return []
-        item_id, text, self._message = self._message, self._text, None
-        item = _item(ev.Message(item_id, "assistant", self._spoken, text), status)
+        item_id, text, telling.message = telling.message, telling.text, None
+        item = _item(ev.Message(item_id, "assistant", telling.spoken, text), status)
         ids = (response_id, item_id)
         done = [self._part("response.output_text.done", *ids, text=text)]
-        if self._spoken:
+        if telling.spoken:
+            rest = telling.encoder.finish()
             done = [
+                *self._sound(ids, rest),
                 self._part("response.output_audio.done", *ids),
                 self._part("response.output_audio_transcript.done", *ids, transcript=text),
             ]
         return [
             *done,
-            self._part("response.content_part.done", *ids, part=_part(text, self._spoken)),
+            self._part("response.content_part.done", *ids, part=_part(text, telling.spoken)),
             *self._item_done(response_id, item),
         ]
 
     def _called(self, response_id: str, call: ev.FunctionCall, before: str | None) -> list[Wire]:
-        where = {"response_id": response_id, "item_id": call.id, "output_index": len(self._output)}
+        where = {
+            "response_id": response_id,
+            "item_id": call.id,
+            "output_index": len(self._replies[response_id].output),
+        }
         where |= {"call_id": call.call_id}
         base = "response.function_call_arguments"
         return [
@@ -286,13 +340,14 @@ class Narrator:
 
     def _done(self, event: ev.ResponseDone) -> list[Wire]:
         out = []
-        if self._thinking is not None:  # cut short: close what was opened
+        telling = self._replies[event.response_id]
+        if telling.thinking is not None:  # cut short: close what was opened
             ids = (event.response_id, event.item_id)
-            out.append(self._part("response.reasoning_text.done", *ids, text=self._thinking))
-            self._thinking = None
+            out.append(self._part("response.reasoning_text.done", *ids, text=telling.thinking))
         status = "completed" if event.status == "completed" else "incomplete"
         out += self._message_done(event.response_id, status)
-        response = self._response(event.response_id, event.metadata, event.status, self._output)
+        del self._replies[event.response_id]
+        response = telling.response(event.status)
         response |= {"status_details": _details(event), "usage": _usage(event.usage)}
         times = {f"{name}_ms": getattr(event.timings, name) for name in TIMINGS}
         return [
@@ -300,20 +355,6 @@ class Narrator:
             self._event("soundmind.timings", response_id=event.response_id, item_id=event.item_id, **times),
             self._event("response.done", response=response),
         ]
-
-    def _response(self, response_id: str, metadata: Any, status: str, output: list[Wire]) -> Wire:
-        return {
-            "object": "realtime.response",
-            "id": response_id,
-            "conversation_id": self._conversation_id,
-            "status": status,
-            "status_details": None,
-            "output": output,
-            "output_modalities": ["audio" if self._spoken else "text"],
-            "max_output_tokens": self._limit or "inf",
-            "metadata": dict(metadata) if metadata is not None else None,
-            "usage": None,
-        }
 
 
 TIMINGS = ("turn_ended", "first_thinking", "first_reply", "first_sound", "done")
@@ -372,6 +413,14 @@ def _usage(usage: ev.Usage) -> Wire:
             "text_tokens": usage.text,
             "audio_tokens": usage.audio,
             "cached_tokens": usage.cached,
+            "cached_tokens_details": {
+                "text_tokens": usage.cached - usage.cached_audio,
+                "audio_tokens": usage.cached_audio,
+            },
         },
-        "output_token_details": {"text_tokens": outputs, "audio_tokens": 0},
+        "output_token_details": {
+            "text_tokens": outputs,
+            "audio_tokens": 0,
+            "reasoning_tokens": usage.reasoning,
+        },
     }

@@ -48,7 +48,7 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
     Raises ServeError, CheckpointError, EngineStartError, and what `visit` raises; all is ended by then.
     """
     with bind(config.host, config.port) as sock:
-        if not is_loopback(config.host) and config.api_key is None:
+        if not is_loopback(config.host) and not config.keys:
             say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
         async with _voice(config) as starting, _engine(config, say) as engine:
             voice = await _spoken(starting, say)
@@ -174,7 +174,9 @@ async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starl
         engine,
         session,
         model=name,
-        key=config.api_key,
+        keys=config.keys,
+        origins=config.origins,
+        limits=config.limits,
         encoding=config.encoding,
         voices=voice.names if voice else (),
     )

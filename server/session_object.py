@@ -14,8 +14,9 @@ from typing import Any
 
 from model.tools import Tool
 from server import client_events as ce
-from server.protocol import choice, limit, tools, voice
+from server.protocol import FORMATS, choice, limit, tools, voice
 from streaming.events import (
+    AudioFormat,
     Effort,
     Encoding,
     Named,
@@ -23,6 +24,7 @@ from streaming.events import (
     ServerVad,
     SessionSettings,
     ToolChoice,
+    Truncation,
 )
 
 Detection = ServerVad | SemanticVad
@@ -48,6 +50,11 @@ class SessionState:
     spoken: bool = True  # as far as there is a voice
     voice: str | None = None
     speed: float = 1.0
+    speaks: AudioFormat = "pcm"
+    hears: AudioFormat = "pcm"
+    truncation: ce.RetentionRatio | str = "auto"
+    noise_reduction: Mapping[str, Any] | None = None  # as it is echoed
+    expires_at: int | None = None  # seconds since 1970
     own: frozenset[str] = frozenset()  # our own fields that the client has set: of soundmind, or reasoning
 
     @property
@@ -69,6 +76,9 @@ class SessionState:
             self.spoken and bool(self.voices),
             self.voice,
             self.speed,
+            self.speaks,
+            self.hears,
+            _truncation(self.truncation),
         )
 
     def updated(self, wanted: ce.Session) -> SessionState:
@@ -82,6 +92,8 @@ class SessionState:
             state = replace(state, tools=tools(wanted.tools))
         if wanted.tool_choice is not None:
             state = replace(state, tool_choice=choice(wanted.tool_choice))
+        if wanted.truncation is not None:
+            state = replace(state, truncation=wanted.truncation)
         if wanted.soundmind is not None:
             named = wanted.soundmind.model_dump(exclude_none=True)
             state = replace(state, **named, own=state.own | named.keys())
@@ -98,6 +110,8 @@ class SessionState:
             state = replace(state, voice=voice(wanted.voice, self.voices))
         if wanted.speed is not None:
             state = replace(state, speed=wanted.speed)
+        if wanted.format is not None:
+            state = replace(state, speaks=FORMATS[wanted.format.type])
         return state
 
     def _thinking(self, wanted: ce.Reasoning | None) -> SessionState:
@@ -114,8 +128,14 @@ class SessionState:
         state = self
         if wanted is None:
             return state
+        if wanted.format is not None:
+            state = replace(state, hears=FORMATS[wanted.format.type])
         if "turn_detection" in wanted.model_fields_set:
             state = replace(state, turn_detection=_vad(wanted.turn_detection, self.turn_detection))
+        if "noise_reduction" in wanted.model_fields_set:
+            asked_less = wanted.noise_reduction
+            echoed = None if asked_less is None else asked_less.model_dump(exclude_none=True)
+            state = replace(state, noise_reduction=echoed or None)
         if "transcription" in wanted.model_fields_set:
             asked = wanted.transcription
             # Pipecat's parser knows only these three keys.
@@ -127,9 +147,9 @@ class SessionState:
     def wire(self) -> dict[str, Any]:
         """The session object of the API."""
         hearing: dict[str, Any] = {
-            "format": {"type": "audio/pcm", "rate": 24000},
+            "format": _format_wire(self.hears),
             "turn_detection": _vad_wire(self.turn_detection),
-            "noise_reduction": None,
+            "noise_reduction": self.noise_reduction,
         }
         if self.transcription is not None:
             hearing["transcription"] = dict(self.transcription)
@@ -139,7 +159,7 @@ class SessionState:
         audio: dict[str, Any] = {"input": hearing}
         if self.voices:
             audio["output"] = {
-                "format": {"type": "audio/pcm", "rate": 24000},
+                "format": _format_wire(self.speaks),
                 "voice": self.voice or self.voices[0],
                 "speed": self.speed,
             }
@@ -155,9 +175,29 @@ class SessionState:
             "max_output_tokens": self.max_output_tokens or "inf",
             "tools": [{"type": "function", **tool.schema()} for tool in self.tools],
             "tool_choice": _choice_wire(self.tool_choice),
+            "truncation": _truncation_wire(self.truncation),
         }
+        if self.expires_at is not None:
+            session["expires_at"] = self.expires_at
         ours = {name: getattr(self, name) for name in ce.Soundmind.model_fields if name in self.own}
         return session | ({"soundmind": ours} if ours else {})
+
+
+def _format_wire(audio_format: AudioFormat) -> dict[str, Any]:
+    if audio_format == "pcm":
+        return {"type": "audio/pcm", "rate": 24000}
+    return {"type": f"audio/{audio_format}"}
+
+
+def _truncation(wanted: ce.RetentionRatio | str) -> Truncation:
+    if isinstance(wanted, str):
+        return Truncation(keep=None) if wanted == "disabled" else Truncation()
+    limits = wanted.token_limits or ce.TokenLimits()
+    return Truncation(wanted.retention_ratio, limits.post_instructions)
+
+
+def _truncation_wire(wanted: ce.RetentionRatio | str) -> str | dict[str, Any]:
+    return wanted if isinstance(wanted, str) else wanted.model_dump(exclude_none=True)
 
 
 def _choice_wire(choice: ToolChoice) -> str | dict[str, str]:
@@ -169,7 +209,7 @@ def _vad(wanted: ce.ServerVad | ce.SemanticVad | None, now: Detection | None) ->
     if wanted is None:
         return None
     kind = SemanticVad if isinstance(wanted, ce.SemanticVad) else ServerVad
-    set_fields = wanted.model_dump(exclude_none=True, exclude={"type", "idle_timeout_ms"})
+    set_fields = wanted.model_dump(exclude_none=True, exclude={"type"})
     return replace(now if isinstance(now, kind) else kind(), **set_fields)
 
 
@@ -185,4 +225,5 @@ def _vad_wire(vad: Detection | None) -> dict[str, Any] | None:
         "prefix_padding_ms": vad.prefix_padding_ms,
         "silence_duration_ms": vad.silence_duration_ms,
         **common,
+        **({} if vad.idle_timeout_ms is None else {"idle_timeout_ms": vad.idle_timeout_ms}),
     }

@@ -11,36 +11,43 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from server import client_events as ce
 from server import protocol as p
+from server.limits import Account, LimitReached
 from server.outbox import Outbox, SlowClient
 from server.server_events import Narrator
 from server.session_object import SessionState
 from server.tasks import one_error
+from streaming.audio import RATES
 from streaming.events import (
     Encoding,
     EngineUnavailable,
     Event,
     Item,
     ResponseRequest,
+    ResponseStarted,
     SessionError,
     SessionFull,
     SessionSettings,
+    UnknownItem,
 )
 
 SUBPROTOCOL = "realtime"
-SLICE = 24_000 * p.SAMPLE_BYTES // 5  # bytes, 200 ms: after so much of one event the others have their turn
+SLICE_MS = 200  # of one event's audio: after so much the others have their turn
+SAMPLE_BYTES = {"pcm": 2, "pcmu": 1, "pcma": 1}
 STALL_SECONDS = 30.0  # a client that takes nothing for so long is gone
 CLOSE_SECONDS = 2.0  # for the closing handshake
 
-TRY_AGAIN, INTERNAL, POLICY = 1013, 1011, 1008  # RFC 6455 7.4.1 and its registry
+NORMAL, TRY_AGAIN, INTERNAL, POLICY = 1000, 1013, 1011, 1008  # RFC 6455 7.4.1 and its registry
 
 logger = logging.getLogger("soundmind")
 
@@ -55,7 +62,8 @@ class LiveSession(Protocol):
     def clear(self) -> None: ...
     def create_response(self, request: ResponseRequest) -> None: ...
     def cancel_response(self, response_id: str | None = None) -> None: ...
-    def add_item(self, item: Item, previous_item_id: str | None = None) -> None: ...
+    def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None: ...
+    def delete_item(self, item_id: str) -> None: ...
     def truncate(self, item_id: str, ms: int) -> bool: ...
 
 
@@ -70,10 +78,19 @@ class Host:
     observe: Callable[[Event], None] = lambda event: None  # metrics
     voices: tuple[str, ...] = ()  # the default first; none: replies are text
 
+    def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
+        """A new session's, maybe set already."""
+        state = SessionState(
+            _id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
+        )
+        return state if wanted is None else state.updated(wanted)
 
-async def realtime(ws: WebSocket, host: Host) -> None:
-    """Hold one conversation, from the handshake to the close."""
+
+async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Session | None = None) -> None:
+    """Hold one conversation, from the handshake to the close. `wanted`: how it is set to begin with."""
     narrator, outbox = Narrator(_id("conv")), Outbox()
+    seconds = account.limits.session_seconds
+    length = asyncio.timeout(seconds)
 
     async def farewell(code: int, error: str, message: str) -> None:
         outbox.put(narrator.error(error, message))
@@ -81,8 +98,18 @@ async def realtime(ws: WebSocket, host: Host) -> None:
 
     try:
         await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in ws.scope["subprotocols"] else None)
-        with host.admit():
-            await Connection(ws, host, narrator, outbox).run()
+        state = host.state(wanted, None if seconds is None else int(time.time() + seconds))
+        with account.session(), host.admit():
+            async with length:
+                await Connection(ws, host, narrator, outbox, account, state).run()
+    except TimeoutError:
+        if not length.expired():
+            raise
+        await farewell(NORMAL, "session_expired", f"a session may last {seconds:g} s: begin another")
+    except LimitReached as error:
+        await farewell(TRY_AGAIN, error.code, str(error))
+    except SessionError as error:
+        await farewell(POLICY, error.code, str(error))
     except WebSocketDisconnect:
         pass
     except SessionFull as error:
@@ -98,12 +125,22 @@ async def realtime(ws: WebSocket, host: Host) -> None:
 
 
 class Connection:
-    def __init__(self, ws: WebSocket, host: Host, narrator: Narrator, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        ws: WebSocket,
+        host: Host,
+        narrator: Narrator,
+        outbox: Outbox,
+        account: Account,
+        state: SessionState,
+    ) -> None:
+        """Raises SessionError for a state that cannot be."""
         self._ws = ws
         self._host = host
         self._narrator = narrator
         self._outbox = outbox
-        self._state = SessionState(_id("sess"), host.model, encoding=host.encoding, voices=host.voices)
+        self._account = account
+        self._state = state
         self._session = host.session(self._emit, self._state.settings)
 
     async def run(self) -> None:
@@ -121,6 +158,23 @@ class Connection:
         self._host.observe(event)
         for wire in self._narrator.narrate(event):
             self._outbox.put(wire)
+        if isinstance(event, ResponseStarted):
+            self._count(event.response_id)
+
+    def _count(self, response_id: str) -> None:
+        """One reply more, asked for or not: one too many is cancelled."""
+        now = time.monotonic()
+        try:
+            self._account.reply(now)
+        except LimitReached as error:
+            self._outbox.put(self._narrator.error(error.code, str(error)))
+            asyncio.get_running_loop().call_soon(self._cancel, response_id)
+        if left := self._account.replies(now):
+            self._outbox.put(self._narrator.rate_limits(left))
+
+    def _cancel(self, response_id: str) -> None:
+        with suppress(SessionError):
+            self._session.cancel_response(response_id)
 
     async def _write(self) -> None:
         while True:
@@ -138,7 +192,12 @@ class Connection:
                 return
             text = message.get("text")
             try:
-                await self._obey(p.parse(text if text is not None else message["bytes"]))
+                content = text if text is not None else message["bytes"]
+                command = p.parse(content)
+                self._account.send(len(content), time.monotonic())
+                await self._obey(command)
+            except LimitReached as error:
+                self._refuse(p.ProtocolError(error.code, str(error), event_id=command.event_id))
             except p.ProtocolError as error:
                 self._refuse(error)
 
@@ -159,10 +218,18 @@ class Connection:
             raise
 
     async def _append(self, pcm: bytes) -> None:
-        for at in range(0, len(pcm), SLICE):
+        hears = self._state.hears
+        size = RATES[hears] * SAMPLE_BYTES[hears] * SLICE_MS // 1000
+        if len(pcm) % SAMPLE_BYTES[hears]:
+            raise p.ProtocolError(
+                "invalid_value",
+                f"audio: expected 16-bit samples, an even number of bytes, got {len(pcm)}",
+                "audio",
+            )
+        for at in range(0, len(pcm), size):
             if at:
                 await asyncio.sleep(0)
-            self._session.append_audio(pcm[at : at + SLICE])
+            self._session.append_audio(pcm[at : at + size])
 
     def _do(self, command: p.Command) -> None:
         match command:
@@ -177,8 +244,12 @@ class Connection:
                 self._session.commit()
             case p.ClearAudio():
                 self._session.clear()
-            case p.AddItem(item, previous_item_id):
-                self._session.add_item(item, previous_item_id)
+            case p.AddItem(item, previous_item_id, audio):
+                with wrong_item("item_create_invalid_previous_item_id", "previous_item_id"):
+                    self._session.add_item(item, previous_item_id, audio)
+            case p.DeleteItem(item_id):
+                with wrong_item("item_delete_invalid_item_id"):
+                    self._session.delete_item(item_id)
             case p.RetrieveItem(item_id):
                 self._outbox.put(self._narrator.retrieved(item_id))
             case p.TruncateItem(item_id, content_index, ms):
@@ -188,11 +259,22 @@ class Connection:
             case p.CreateResponse(request):
                 if request.voice is not None:
                     request = replace(request, voice=p.voice(request.voice, self._host.voices))
-                self._session.create_response(request)
+                self._account.check_reply(time.monotonic())
+                with wrong_item("item_not_found", "response.input"):
+                    self._session.create_response(request)
             case p.CancelResponse(response_id):
                 self._session.cancel_response(response_id)
             case _:
                 assert_never(command)
+
+
+@contextmanager
+def wrong_item(code: str, param: str = "item_id") -> Iterator[None]:
+    """The API has a code for each event that names an item that is not there."""
+    try:
+        yield
+    except UnknownItem as error:
+        raise p.ProtocolError(code, f"{param}: {error}", param) from error
 
 
 async def _close(ws: WebSocket, code: int, last: Outbox | None = None) -> None:

@@ -34,6 +34,8 @@ def merged(settings: SessionSettings, request: ResponseRequest) -> SessionSettin
         settings = replace(settings, voice=request.voice)
     if request.speed is not None:
         settings = replace(settings, speed=request.speed)
+    if request.speaks is not None:
+        settings = replace(settings, speaks=request.speaks)
     return settings
 
 

@@ -1,6 +1,6 @@
 """Bytes off the wire to samples, and samples from one rate to another.
 
-PCM16 little endian, mono, in; float32 in -1 to 1 out. Knows no windows, no voices and no wire format.
+PCM16 little endian or G.711, mono, in; float32 in -1 to 1 out. Knows no windows, no voices, no wire format.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from streaming.events import BadAudio
+from streaming import g711
+from streaming.events import AudioFormat, BadAudio
 
 Samples = NDArray[np.float32]
 
@@ -22,6 +23,43 @@ def decode_pcm16(data: bytes) -> Samples:
     if len(data) % 2:
         raise BadAudio(f"expected 16-bit PCM, so an even number of bytes; got {len(data)}")
     return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32768)
+
+
+RATES: dict[AudioFormat, int] = {"pcm": 24_000, "pcmu": g711.RATE, "pcma": g711.RATE}  # Hz
+
+
+def decode(data: bytes, audio_format: AudioFormat) -> Samples:
+    """To float32 at the format's rate. Raises BadAudio."""
+    if audio_format == "pcm":
+        return decode_pcm16(data)
+    law: g711.Law = "mu" if audio_format == "pcmu" else "a"
+    return g711.decode(data, law).astype(np.float32) / np.float32(32768)
+
+
+def recording(data: bytes, audio_format: AudioFormat, rate: int) -> NDArray[np.int16]:
+    """A whole recording at another rate. Raises BadAudio."""
+    resampler = Resampler(RATES[audio_format], rate)
+    samples = np.concatenate([resampler.push(decode(data, audio_format)), resampler.finish()])
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+
+
+class Encoder:
+    """PCM16 at 24 kHz to one format, as a stream."""
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._law: g711.Law | None = {"pcm": None, "pcmu": "mu", "pcma": "a"}[audio_format]  # type: ignore
+        self._resampler = Resampler(RATES["pcm"], RATES[audio_format])
+
+    def push(self, pcm: bytes) -> bytes:
+        return pcm if self._law is None else self._encoded(self._resampler.push(decode_pcm16(pcm)))
+
+    def finish(self) -> bytes:
+        """What is left."""
+        return b"" if self._law is None else self._encoded(self._resampler.finish())
+
+    def _encoded(self, samples: Samples) -> bytes:
+        assert self._law is not None
+        return g711.encode(np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16), self._law)
 
 
 class Resampler:

@@ -60,4 +60,8 @@ class Context:
 
     @property
     def audio_tokens(self) -> int:
-        return sum(a.tokens for a in self.audio)
+        return self.audio_within(len(self))
+
+    def audio_within(self, tokens: int) -> int:
+        """How many of the first `tokens` are audio."""
+        return sum(max(0, min(a.end, tokens) - a.offset) for a in self.audio)

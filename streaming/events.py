@@ -12,105 +12,9 @@ from typing import Literal
 
 from model.tools import Tool
 
-# --- what a client may set ---
-
-
-@dataclass(frozen=True)
-class Detection:
-    """What all turn detection has. While a reply is being made a sound is speech only once it has been
-    voiced for `interrupt_after_ms`: a cough or an "mhm" is shorter."""
-
-    threshold: float = 0.5  # speech probability from which speech begins
-    prefix_padding_ms: int = 300  # audio before the detected start that belongs to the turn
-    create_response: bool = True
-    interrupt_response: bool = True
-    interrupt_after_ms: int = 400
-
-
-@dataclass(frozen=True)
-class ServerVad(Detection):
-    """Turn detection by voice activity."""
-
-    silence_duration_ms: int = 500  # silence that ends the turn
-
-
-Eagerness = Literal["low", "medium", "high", "auto"]
-
-
-@dataclass(frozen=True)
-class SemanticVad(Detection):
-    """Turn detection by voice activity and by what was said: the model tells how complete that is."""
-
-    eagerness: Eagerness = "auto"
-
-
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-
-
-def thinks(effort: Effort) -> bool:
-    """`none` is our own; the API's smallest effort is `minimal`. Both mean: reply at once."""
-    return effort not in ("none", "minimal")
-
-
-@dataclass(frozen=True)
-class Named:
-    """The one tool that is to be called."""
-
-    name: str
-
-
-ToolChoice = Literal["none", "auto", "required"] | Named
-
-# What the reply sees of the turn that it answers: the chunks that were appended while it was being spoken,
-# or its whole audio encoded anew, as offline inference would.
-Encoding = Literal["incremental", "refined"]
-
-
-@dataclass(frozen=True)
-class SessionSettings:
-    instructions: str = ""
-    turn_detection: ServerVad | SemanticVad | None = field(default_factory=ServerVad)  # None: by hand
-    effort: Effort = "medium"
-    max_reasoning_tokens: int | None = None  # then the chain is closed, and the reply comes
-    transcribe: bool = False  # write down what the user said
-    max_output_tokens: int | None = None  # reasoning and reply together; None: as the engine allows
-    tools: tuple[Tool, ...] = ()
-    tool_choice: ToolChoice = "auto"
-    encoding: Encoding = "incremental"
-    speculation: bool = True  # think at a pause already, in case the turn ends there
-    spoken: bool = False  # replies are spoken, where there is a voice
-    voice: str | None = None  # None: the default
-    speed: float = 1.0
-
-    @property
-    def offered(self) -> tuple[Tool, ...]:
-        """The tools that the model is told of."""
-        return () if self.tool_choice == "none" else self.tools
-
-
-@dataclass(frozen=True)
-class ResponseRequest:
-    """One reply asked for; None: as the session says.
-
-    Its effort decides only whether it thinks: how much to think stands at the head of the conversation.
-    """
-
-    instructions: str | None = None
-    effort: Effort | None = None
-    max_reasoning_tokens: int | None = None
-    max_output_tokens: int | None = None
-    tools: tuple[Tool, ...] | None = None
-    tool_choice: ToolChoice | None = None
-    metadata: Mapping[str, str] | None = None
-    spoken: bool | None = None
-    voice: str | None = None
-    speed: float | None = None
-
-
-# --- what a session tells ---
+# --- what a conversation is made of ---
 
 Role = Literal["system", "user", "assistant"]
-Status = Literal["completed", "cancelled", "incomplete", "failed"]
 
 
 @dataclass(frozen=True)
@@ -146,13 +50,153 @@ class FunctionOutput:
 Item = Message | FunctionCall | FunctionOutput  # of the conversation
 
 
+# --- what a client may set ---
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What all turn detection has. While a reply is being made a sound is speech only once it has been
+    voiced for `interrupt_after_ms`: a cough or an "mhm" is shorter."""
+
+    threshold: float = 0.5  # speech probability from which speech begins
+    prefix_padding_ms: int = 300  # audio before the detected start that belongs to the turn
+    create_response: bool = True
+    interrupt_response: bool = True
+    interrupt_after_ms: int = 400
+
+
+@dataclass(frozen=True)
+class ServerVad(Detection):
+    """Turn detection by voice activity."""
+
+    silence_duration_ms: int = 500  # silence that ends the turn
+    idle_timeout_ms: int | None = None  # after a reply; then one more is made, unasked
+
+
+Eagerness = Literal["low", "medium", "high", "auto"]
+
+
+@dataclass(frozen=True)
+class SemanticVad(Detection):
+    """Turn detection by voice activity and by what was said: the model tells how complete that is."""
+
+    eagerness: Eagerness = "auto"
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+
+
+def thinks(effort: Effort) -> bool:
+    """`none` is our own; the API's smallest effort is `minimal`. Both mean: reply at once."""
+    return effort not in ("none", "minimal")
+
+
+@dataclass(frozen=True)
+class Named:
+    """The one tool that is to be called."""
+
+    name: str
+
+
+ToolChoice = Literal["none", "auto", "required"] | Named
+
+# What the reply sees of the turn that it answers: the chunks that were appended while it was being spoken,
+# or its whole audio encoded anew, as offline inference would.
+Encoding = Literal["incremental", "refined"]
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """What is let go when the conversation has filled its room.
+
+    `keep`: the share that stays, the newest turns; None: nothing is let go, and what does not fit is refused.
+    `limit`: tokens behind the instructions, None: as the engine allows.
+    """
+
+    keep: float | None = 0.5
+    limit: int | None = None
+
+
+# pcm: 16 bit little endian at 24 kHz; pcmu and pcma: G.711 at 8 kHz. All mono.
+AudioFormat = Literal["pcm", "pcmu", "pcma"]
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    instructions: str = ""
+    turn_detection: ServerVad | SemanticVad | None = field(default_factory=ServerVad)  # None: by hand
+    effort: Effort = "medium"
+    max_reasoning_tokens: int | None = None  # then the chain is closed, and the reply comes
+    transcribe: bool = False  # write down what the user said
+    max_output_tokens: int | None = None  # reasoning and reply together; None: as the engine allows
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    encoding: Encoding = "incremental"
+    speculation: bool = True  # think at a pause already, in case the turn ends there
+    spoken: bool = False  # replies are spoken, where there is a voice
+    voice: str | None = None  # None: the default
+    speed: float = 1.0
+    speaks: AudioFormat = "pcm"  # what the client is sent
+    hears: AudioFormat = "pcm"  # what the client sends
+    truncation: Truncation = Truncation()
+
+    @property
+    def offered(self) -> tuple[Tool, ...]:
+        """The tools that the model is told of."""
+        return () if self.tool_choice == "none" else self.tools
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An item of the conversation."""
+
+    item_id: str
+
+
+@dataclass(frozen=True)
+class Given:
+    """An item that is not of the conversation; `audio` of a spoken one, as the client sends it."""
+
+    item: Item
+    audio: bytes | None = None
+
+
+@dataclass(frozen=True)
+class ResponseRequest:
+    """One reply asked for; None: as the session says.
+
+    `input` is what it replies to, None: the conversation. `outside`: it leaves no trace there.
+    Its effort decides only whether it thinks: how much to think stands at the head of the conversation.
+    """
+
+    instructions: str | None = None
+    effort: Effort | None = None
+    max_reasoning_tokens: int | None = None
+    max_output_tokens: int | None = None
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    metadata: Mapping[str, str] | None = None
+    spoken: bool | None = None
+    voice: str | None = None
+    speed: float | None = None
+    speaks: AudioFormat | None = None
+    outside: bool = False
+    input: tuple[Reference | Given, ...] | None = None
+
+
+# --- what a session tells ---
+
+Status = Literal["completed", "cancelled", "incomplete", "failed"]
+
+
 @dataclass(frozen=True)
 class Usage:
     """Tokens of one reply. `text` counts every input token that is no audio."""
 
     audio: int = 0
     text: int = 0
-    cached: int = 0
+    cached: int = 0  # of them all
+    cached_audio: int = 0
     reasoning: int = 0
     reply: int = 0
 
@@ -185,6 +229,23 @@ class SpeechStopped:
 
 
 @dataclass(frozen=True)
+class IdleTimeout:
+    """Nobody has said anything after a reply: the quiet becomes a turn, which is answered."""
+
+    item_id: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something was refused that no command of the client asked for: a SessionError's code, and why."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Committed:
     item_id: str
     previous_item_id: str | None
@@ -199,6 +260,11 @@ class Cleared:
 class ItemAdded:
     item: Item
     previous_item_id: str | None
+
+
+@dataclass(frozen=True)
+class ItemDeleted:
+    item_id: str
 
 
 @dataclass(frozen=True)
@@ -222,9 +288,14 @@ class TranscriptFailed:
 
 @dataclass(frozen=True)
 class ResponseStarted:
+    """`outside`: nothing of it becomes part of the conversation."""
+
     response_id: str
     metadata: Mapping[str, str] | None = None
+    outside: bool = False
+    max_output_tokens: int | None = None
     spoken: bool = False
+    speaks: AudioFormat = "pcm"
 
 
 @dataclass(frozen=True)
@@ -310,9 +381,12 @@ class ResponseDone:
 Event = (
     SpeechStarted
     | SpeechStopped
+    | IdleTimeout
+    | Trouble
     | Committed
     | Cleared
     | ItemAdded
+    | ItemDeleted
     | TranscriptDelta
     | TranscriptDone
     | TranscriptFailed
@@ -352,8 +426,24 @@ class NoActiveResponse(SessionError):
     code = "response_cancel_not_active"
 
 
-class BadItem(SessionError):
-    code = "invalid_item"
+class DuplicateItem(SessionError):
+    code = "item_create_duplicate_item_id"
+
+
+class UnknownItem(SessionError):
+    code = "item_not_found"
+
+
+class AudioGone(SessionError):
+    """A spoken turn that was let go to make room, and that nobody has written down."""
+
+    code = "item_audio_gone"
+
+
+class ItemActive(SessionError):
+    """The item is of a reply that is still being made."""
+
+    code = "item_active"
 
 
 class UnknownCall(SessionError):

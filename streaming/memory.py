@@ -15,7 +15,7 @@ turns are encoded whole. `so_far` is the same for a turn that is still being spo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,9 @@ from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.ear import Ear, whole
 from streaming.engine import Engine
-from streaming.events import BadItem, Encoding, Item, Message, TooLong
+from streaming.events import Encoding, Item, Message, TooLong, Truncation
 from streaming.listener import Listener
-from streaming.recall import recall, spoken, typed
+from streaming.recall import recall, recorded, spoken, told, typed
 
 REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
 HEADROOM = 64  # tokens for the rest of a turn that has filled the context, and the template around it
@@ -63,6 +63,7 @@ class Memory:
         spawn: Spawn,
         appended: Callable[[], None],
         ending: Ending = lambda samples, over: None,
+        truncation: Truncation | None = None,
     ) -> None:
         """`opening` is what stands before the conversation. Raises TooLong."""
         self._engine = engine
@@ -77,10 +78,11 @@ class Memory:
         self._start = 0  # of the turn that is being spoken, in the listener's context
         self._newest: Heard | None = None
         self._stale = False  # the listener lacks something that cannot be put behind the open turn
-        self._waiting: list[Context] = []  # to go behind the reply that is being made
+        self._waiting: list[Entry] = []  # to go behind the reply that is being made
         self.conversation = Conversation()
         self.check(opening)
         self._opening = opening
+        self.truncation = truncation or Truncation()
         self._listener = self._new_listener()
 
     def start(self) -> None:
@@ -107,13 +109,36 @@ class Memory:
     @property
     def _room(self) -> int:
         """Tokens that there are for turns."""
-        return self._engine.max_tokens - self.reply_tokens - HEADROOM - len(self._opening)
+        room = self._engine.max_tokens - self.reply_tokens - HEADROOM - len(self._opening)
+        return room if self.truncation.limit is None else min(room, self.truncation.limit)
+
+    @property
+    def _used(self) -> int:
+        return len(self._listener.context) - len(self._opening)
+
+    @property
+    def full(self) -> bool:
+        """There is no room, and nothing may be let go for it."""
+        return self.truncation.keep is None and self._used > self._room
+
+    def make_ready(self) -> None:
+        """For one more reply. Raises TooLong."""
+        self._make_room(0, self._room)
 
     def _make_room(self, new: int, most: int) -> None:
-        """Let old turns go, down to half of `most`, where `new` tokens more would be more than that."""
-        if len(self._listener.context) - len(self._opening) + new > most:
-            self.conversation.make_room(most // 2)
-            self.reopen()
+        """Let old turns go, down to a share of `most`, where `new` tokens more would be more than that.
+
+        Raises TooLong where none may be let go.
+        """
+        keep, used = self.truncation.keep, self._used + new
+        if keep is None:
+            if used > self._room:
+                raise TooLong(
+                    f"the conversation takes {used} tokens, and may take {self._room}: truncation is disabled"
+                )
+        elif used > most:
+            self.conversation.make_room(min(int(most * keep), most - new))
+            self._changed()
 
     # --- what is spoken ---
 
@@ -123,6 +148,7 @@ class Memory:
         return self._ear is not None
 
     def open_turn(self, turn_id: str) -> None:
+        """Raises TooLong where there is no room, and nothing may be let go."""
         self._make_room(0, self._room * 2 // 3)
         self._turn_id = turn_id
         self._start = len(self._listener.context)
@@ -142,7 +168,7 @@ class Memory:
 
     def drop_turn(self) -> None:
         self._ear = None
-        self.reopen()
+        self._changed()
 
     def close_turn(self) -> tuple[Message, str | None, float]:
         """The turn has ended: its item, the id before it, and its seconds."""
@@ -151,32 +177,47 @@ class Memory:
         end = heard.end() + Context.of(self._engine.prompt.human_close())
         self._listener.append(end, later=True)  # a reply's fork takes it along, and nobody waits for the rest
         item, stop = Message(self._turn_id, "user", spoken=True), len(self._listener.context)
-        entry = Entry([item], heard.samples, stop - self._start)
+        entry = Entry([item], heard.samples, tokens=stop - self._start)
         before = self.conversation.add(entry)
         self._newest = Heard(entry, self._start, stop)
-        if self._stale:
-            self.reopen()
+        if self._stale or self.conversation.replying:  # its place is behind that reply
+            self._changed()
         return item, before, heard.seconds
 
     # --- what is typed, called and replied ---
 
-    def add(self, item: Item) -> str | None:
-        """A turn that is text, at the end; returns the id before it. Raises BadItem, UnknownCall, TooLong."""
-        if self._ear is not None:
-            raise BadItem("the user is speaking: add the item once the turn has ended")
-        self.conversation.check(item)
-        entry = Entry([item])
-        context = typed(entry, self._engine.prompt)
+    def add(
+        self, item: Item, after: str | None = None, samples: NDArray[np.int16] | None = None
+    ) -> str | None:
+        """A turn, behind an item, None: at the end; returns the id before it. `samples` of a spoken one.
+
+        Where the user is speaking, it stands before that turn. Raises DuplicateItem, UnknownItem, UnknownCall
+        and TooLong.
+        """
+        self.conversation.check(item, after)
+        entry = recorded(item, samples)
+        context = told(entry, self._engine.prompt, self._engine.n_mels)
         entry.tokens = len(context)
         if len(context) > self._room // 2:
             raise TooLong(f"the item takes {len(context)} tokens, and may take {self._room // 2}")
         self._make_room(len(context), self._room)
-        before = self.conversation.add(entry)
-        if any(e.open for e in self.conversation):
-            self._waiting.append(context)
+        last = after in (None, self.conversation.last_id)
+        before = self.conversation.add(entry, after)
+        if self._ear is not None or not last:
+            self._changed()
+        elif self.conversation.replying:
+            self._waiting.append(entry)
         else:
             self._listener.append(context)
         return before
+
+    def delete(self, item_id: str) -> None:
+        """Raises UnknownItem and ItemActive."""
+        entry = self.conversation.remove(item_id)
+        if any(e is entry for e in self._waiting):
+            self._waiting = [e for e in self._waiting if e is not entry]
+        elif entry.kept:
+            self._changed()
 
     def replied(self, entry: Entry) -> None:
         """A reply has ended; nothing was said of an entry without items."""
@@ -185,10 +226,12 @@ class Memory:
         waiting, self._waiting = self._waiting, []
         if self._ear is not None:  # the user speaks already
             self._stale = self._stale or bool(entry.items or waiting)
-            return
-        for part in (context, *waiting):
-            if part:
-                self._listener.append(part)
+        elif self._stale:
+            self.reopen()
+        else:
+            for turn in (entry, *waiting):
+                if turn.items:
+                    self._listener.append(told(turn, self._engine.prompt, self._engine.n_mels))
 
     def _ended(self, length: int, over: float) -> None:
         samples = self._settled.get(length)
@@ -198,10 +241,7 @@ class Memory:
     def corrected(self, item_id: str, text: str) -> None:
         """Less of a reply was heard than was noted."""
         self.conversation.heard(item_id, text)
-        if self._ear is None:
-            self.reopen()
-        else:
-            self._stale = True
+        self._changed()
 
     # --- what a reply sees ---
 
@@ -228,7 +268,7 @@ class Memory:
 
         None where the listener lacks something that belongs before that turn.
         """
-        if self._ear is None or self._stale:
+        if self._ear is None or self._stale or self.conversation.replying:
             return None
         close = Context.of(self._engine.prompt.human_close())
         if encoding == "incremental":
@@ -244,12 +284,24 @@ class Memory:
             return None
         return self._listener.context + self._ear.end()[:-1]
 
+    def instead(self, turns: Iterable[Entry], opening: Context) -> Context:
+        """Other turns than those of the conversation. Raises TooLong."""
+        parts = (told(turn, self._engine.prompt, self._engine.n_mels) for turn in turns)
+        context = sum(parts, start=opening)
+        room = self._engine.max_tokens - self.reply_tokens - HEADROOM
+        if len(context) > room:
+            raise TooLong(f"the input takes {len(context)} tokens, and may take {room}")
+        return context
+
+    def dictation(self, encoding: Encoding) -> Context:
+        """What ends with the newest spoken turn, which has just ended: for whoever writes it down."""
+        if self._stale and self._newest is not None:
+            return self._opening + told(self._newest.entry, self._engine.prompt, self._engine.n_mels)
+        return self.question(encoding)
+
     def forgotten(self) -> Context:
         """The engine has forgotten what it was told: all of it once more."""
-        if self._ear is None:
-            self.reopen()
-        else:
-            self._stale = True  # until the turn has ended
+        self._changed()
         return self._recalled(self._opening)
 
     # --- the listener ---
@@ -260,7 +312,11 @@ class Memory:
         if opening == self._opening:
             return
         self._opening = opening
-        if self._ear is None:
+        self._changed()
+
+    def _changed(self) -> None:
+        """The listener has read something else than what is to be told: anew, as soon as nothing is open."""
+        if self._ear is None and not self.conversation.replying:
             self.reopen()
         else:
             self._stale = True

@@ -13,23 +13,26 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.audio import Resampler, decode_pcm16
+from streaming.audio import RATES, Resampler, decode, decode_pcm16
 from streaming.echo import Echo
 from streaming.endpointing import FLOOR, WINDOW, Endpointer, Event
-from streaming.events import Detection
+from streaming.events import AudioFormat, Detection
 from streaming.vad import SpeechDetector
 
-RATE_IN = 24_000  # Hz, on the wire
-RATE = 16_000  # Hz, everywhere else: the sample clock
+RATE_IN = RATES["pcm"]
+RATE = 16_000  # Hz: the sample clock
 MEMORY_SECONDS = 4  # of the newest audio: the longest padding, and the detector's delay
 
 Samples = NDArray[np.float32]
 
 
 class Microphone:
-    def __init__(self, detector: SpeechDetector, detection: Detection | None) -> None:
+    def __init__(
+        self, detector: SpeechDetector, detection: Detection | None, hears: AudioFormat = "pcm"
+    ) -> None:
         """`detection` None: nothing is detected, all audio belongs to a turn."""
-        self._resampler = Resampler(RATE_IN, RATE)
+        self._format = hears
+        self._resampler = Resampler(RATES[hears], RATE)
         self._voice = detector.stream()
         self._echo = Echo()
         self._playing: Resampler | None = None
@@ -55,7 +58,10 @@ class Microphone:
         """When the newest packet came, in seconds."""
         return self._arrivals[-1][1] if self._arrivals else None
 
-    def configure(self, detection: Detection | None) -> None:
+    def configure(self, detection: Detection | None, hears: AudioFormat = "pcm") -> None:
+        if hears != self._format:
+            self._take(self._resampler.finish())
+            self._format, self._resampler = hears, Resampler(RATES[hears], RATE)
         if detection is None:
             self._endpointer = None
         elif self._endpointer is None:
@@ -86,15 +92,17 @@ class Microphone:
         self._echo.stopped(self.clock)
 
     def push(self, pcm: bytes, now: float) -> Iterator[tuple[Samples, Event | None]]:
-        """PCM16 little endian, mono, 24 kHz, to blocks at 16 kHz, each with what it was found to mean.
+        """Audio in the client's format to blocks at 16 kHz, each with what it was found to mean.
 
         Raises BadAudio, before any block.
         """
-        samples = self._resampler.push(decode_pcm16(pcm))
-        self._received += samples.size
+        self._take(self._resampler.push(decode(pcm, self._format)))
         self._arrivals.append((self._received, now))
-        self._pending = np.concatenate([self._pending, samples])
         return self._blocks()
+
+    def _take(self, samples: Samples) -> None:
+        self._received += samples.size
+        self._pending = np.concatenate([self._pending, samples])
 
     def _blocks(self) -> Iterator[tuple[Samples, Event | None]]:
         size = WINDOW if self._endpointer else self._pending.size

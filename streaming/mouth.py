@@ -90,6 +90,10 @@ class Mouth:
         """Characters of the reply that can have been heard by now."""
         return 0 if self._began is None else self.track.heard((now - self._began) * 1000.0)
 
+    def ends(self, now: float) -> float:
+        """When all that was told will have been heard."""
+        return now if self._began is None else self._began + self._samples / RATE
+
     async def run(self) -> None:
         """Speak until cancelled. Raises VoiceUnavailable."""
         while True:

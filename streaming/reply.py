@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from model.reasoning import Call, Reply, Thinking
 from model.tools import BadCall, read_call
+from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.events import (
     BadFunctionCall,
@@ -31,6 +32,7 @@ from streaming.events import (
 )
 from streaming.mouth import Mouth
 from streaming.speaker import Told
+from streaming.thought import Thought
 
 
 @dataclass
@@ -42,6 +44,7 @@ class ActiveReply:
     asked_at: float
     conversation: Conversation
     new_id: Callable[[str], str]
+    context: Context = Context()
     offered: Collection[str] = ()
     metadata: Mapping[str, str] | None = None
     usage: Usage = Usage()
@@ -51,6 +54,7 @@ class ActiveReply:
     entry: Entry = field(default_factory=lambda: Entry(open=True))
     thinking_told: bool = False  # its end was
     task: asyncio.Task[None] | None = None
+    thought: Thought | None = None  # what it is made from
     mouth: Mouth | None = None  # None: the reply is text
     heard_ms: float | None = None  # what the client says, while the reply is still being made
 
@@ -61,7 +65,11 @@ class ActiveReply:
     def take(self, told: Told, now: float) -> Iterator[Event]:
         """One step of the speaker. Raises BadFunctionCall, behind the events of what was good."""
         self.usage = replace(
-            self.usage, cached=told.cached_tokens, reasoning=told.reasoning_tokens, reply=told.reply_tokens
+            self.usage,
+            cached=told.cached_tokens,
+            cached_audio=self.context.audio_within(told.cached_tokens),
+            reasoning=told.reasoning_tokens,
+            reply=told.reply_tokens,
         )
         for part in told.parts:
             match part:

@@ -18,15 +18,19 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model.reasoning import Call
 from model.windows import Windows
 from streaming import asked, turn
+from streaming.audio import recording
 from streaming.context import Context
+from streaming.conversation import Conversation
 from streaming.endpointing import Doubted, NoTurn, Paused, Resumed, Started, Stopped
 from streaming.endpointing import Event as Sounded
 from streaming.engine import Engine
 from streaming.events import (
-    BadItem,
     Cleared,
     Committed,
     EmptyBuffer,
@@ -35,29 +39,34 @@ from streaming.events import (
     Forgotten,
     FunctionCall,
     FunctionOutput,
+    IdleTimeout,
     Item,
     ItemAdded,
+    ItemDeleted,
     NoActiveResponse,
     ResponseActive,
     ResponseRequest,
     ResponseStarted,
     SemanticVad,
+    ServerVad,
     SessionError,
     SessionSettings,
     SpeechStarted,
     SpeechStopped,
     Status,
     Timings,
+    TooLong,
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
+    Trouble,
     Truncated,
     Usage,
 )
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
 from streaming.mouth import Mouth, Track
-from streaming.recall import opening
+from streaming.recall import gathered, opening
 from streaming.reply import ActiveReply
 from streaming.speaker import Told, speak, transcribe
 from streaming.thought import Thought
@@ -68,6 +77,8 @@ from streaming.voice import Voice
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
 TRACKS = 20  # replies of which it is known when each word was spoken
+NO_ROOM = "the conversation has filled the context and truncation is disabled: the turn was not taken"
+ASIDES = 4  # replies outside the conversation at a time
 
 
 def _id(kind: str) -> str:
@@ -98,15 +109,17 @@ class Session:
         self._clock = clock
         self._voice = voice
         self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
-        self._microphone = Microphone(detector, settings.turn_detection)
+        self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
         self._state = State.IDLE
         self._turn_id = ""
         self._turn_start = 0  # sample clock
         self._reply: ActiveReply | None = None
-        self._thought: Thought | None = None  # of the reply
         self._ahead: Thought | None = None  # unheard
-        self._request = ResponseRequest()  # of the newest reply
+        self._request = ResponseRequest()  # of the newest reply of the conversation
+        self._instead: Context | None = None  # what that reply was to, None: to the conversation
         self._judging: asyncio.Task[None] | None = None
+        self._quiet: tuple[float, int] | None = None  # since the last reply was heard: the clock, the sample
+        self._asides: dict[str, ActiveReply] = {}  # replies outside the conversation, by their ids
         self._tasks: asyncio.TaskGroup | None = None
         self._memory = Memory(
             engine,
@@ -115,6 +128,7 @@ class Session:
             spawn=self._spawn,
             appended=appended,
             ending=lambda samples, over: self._microphone.judge(self._turn_start + samples, over),
+            truncation=settings.truncation,
         )
 
     # --- life ---
@@ -129,6 +143,8 @@ class Session:
         except* EngineUnavailable as group:
             if self._reply:
                 self._finish_reply("failed", "engine_failed", "the engine is not running")
+            for aside in list(self._asides.values()):
+                self._finish_aside(aside, "failed", "engine_failed", "the engine is not running")
             raise EngineUnavailable("the engine is not running") from group
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -154,13 +170,30 @@ class Session:
         if self._reply is None and not self._memory.hearing:
             self._memory.catch_up()
         last = self._microphone.last_arrival
-        if last is None or now - last <= STALL_SECONDS or not self._microphone.detecting:
+        stalled = last is not None and now - last > STALL_SECONDS
+        if stalled and self._microphone.detecting:
+            if self._memory.hearing:
+                self._turn_over(self._microphone.clock)
+            elif self._state is State.DOUBTING:
+                self._microphone.reset()
+                self._happened(Happened.NO_TURN)
+        detection = self._settings.turn_detection
+        timeout = detection.idle_timeout_ms if isinstance(detection, ServerVad) else None
+        if timeout and self._quiet and (now - self._quiet[0]) * 1000 >= timeout:
+            self._idle_for_long(min(self._quiet[1], self._microphone.clock))
+
+    def _idle_for_long(self, since: int) -> None:
+        """Answer the quiet, of which the newest audio becomes a turn."""
+        self._quiet = None
+        if self._state is not State.IDLE or self._memory.full:
             return
-        if self._memory.hearing:
-            self._turn_over(self._microphone.clock)
-        elif self._state is State.DOUBTING:
-            self._microphone.reset()
-            self._happened(Happened.NO_TURN)
+        self._turn_id = _id("item")
+        ms = [at * 1000 // RATE for at in (since, self._microphone.clock)]
+        self._emit(IdleTimeout(self._turn_id, *ms))
+        self._happened(Happened.SPEECH)
+        heard = self._microphone.since(since)
+        self._memory.hear(heard if heard.size else np.zeros(RATE // 2, np.float32))
+        self._happened(Happened.QUESTION)
 
     def configure(self, settings: SessionSettings) -> None:
         """Change the settings from here on. A turn that is being spoken goes on under them.
@@ -176,13 +209,16 @@ class Session:
             self._happened(Happened.NO_TURN)
         if before.turn_detection is None and settings.turn_detection and self._memory.hearing:
             self._happened(Happened.DISCARDED)  # nobody will commit it, and no detector saw it begin
-        self._microphone.configure(settings.turn_detection)
+        self._microphone.configure(settings.turn_detection, settings.hears)
+        self._memory.truncation = settings.truncation
         self._memory.begin_with(begins)
 
     # --- what a client says ---
 
     def append_audio(self, pcm: bytes) -> None:
-        """PCM16 little endian, mono, 24 kHz, any amount. Raises BadAudio."""
+        """Audio in the format that the settings name, any amount. Raises BadAudio and TooLong."""
+        if self._memory.full and not self._memory.hearing and not self._microphone.detecting:
+            self._memory.make_ready()
         for block, event in self._microphone.push(pcm, self._clock()):
             if not self._memory.hearing and not self._microphone.detecting:
                 self._turn_id = _id("item")
@@ -209,16 +245,38 @@ class Session:
         self._emit(Cleared())
 
     def create_response(self, request: ResponseRequest) -> None:
-        """Ask for a reply to what was said so far. Raises ResponseActive, BadChoice and TooLong."""
-        if self._reply is not None:
+        """Ask for a reply to what was said so far, or to what the request has.
+
+        Raises ResponseActive, BadChoice, TooLong, and for its input UnknownItem, UnknownCall, AudioGone and
+        BadAudio.
+        """
+        if self._reply is not None and not request.outside:
             raise ResponseActive(f"a reply is being made already ({self._reply.response_id})")
+        if len(self._asides) >= ASIDES and request.outside:
+            raise ResponseActive(f"{ASIDES} replies outside the conversation are being made already")
         settings = asked.merged(self._settings, request)
         asked.check(settings)
-        self._memory.check(opening(settings, self._engine.prompt))
-        self._happened(Happened.REPLY_ASKED, request)
+        begins = opening(settings, self._engine.prompt)
+        self._memory.check(begins)
+        context = None
+        if request.input is None:
+            self._memory.make_ready()
+        else:
+            turns = gathered(request.input, self._memory.conversation, self._recording)
+            context = self._memory.instead(turns, begins)
+        if request.outside:
+            self._start_reply(request, None, context)
+        else:
+            self._happened(Happened.REPLY_ASKED, request, context=context)
+
+    def _recording(self, audio: bytes) -> NDArray[np.int16]:
+        return recording(audio, self._settings.hears, RATE)
 
     def cancel_response(self, response_id: str | None = None) -> None:
-        """Stop the reply. Raises NoActiveResponse."""
+        """Stop a reply, None: that in the conversation. Raises NoActiveResponse."""
+        if response_id is not None and (aside := self._asides.get(response_id)):
+            self._finish_aside(aside, "cancelled", "client_cancelled")
+            return
         if self._reply is None or response_id not in (None, self._reply.response_id):
             raise NoActiveResponse("Cancellation failed: no active response found")
         self._happened(Happened.REPLY_CANCELLED)
@@ -237,29 +295,43 @@ class Session:
         if item_id in self._tracks and len(heard) < len(text):
             self._tracks[item_id] = (track, heard)
             self._memory.corrected(item_id, heard)
+            self._forget()
         self._emit(Truncated(item_id, min(ms, track.ms), heard))
         return True
 
-    def add_item(self, item: Item, previous_item_id: str | None = None) -> None:
-        """Add an item at the end of the conversation; "root" is before all items.
+    def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None:
+        """Add an item behind another, None: at the end of the conversation; "root" is before all items.
 
-        Ids that are empty are given; what a tool gave back is named after its call. Raises BadItem,
-        UnknownCall and TooLong.
+        Ids that are empty are given; what a tool gave back is named after its call; `pcm` is what is said in
+        a spoken one, as `append_audio` takes it. Raises DuplicateItem, UnknownItem, UnknownCall, BadAudio and
+        TooLong.
         """
         conversation = self._memory.conversation
-        if previous_item_id not in (None, conversation.last_id or "root"):
-            raise BadItem(f"items can be added at the end only, after {conversation.last_id}")
         item = replace(item, id=item.id or _id("item"))
         if isinstance(item, FunctionCall):
             item = replace(item, call_id=item.call_id or _id("call"))
         elif isinstance(item, FunctionOutput):
             item = replace(item, name=conversation.name_of(item.call_id))
-        self._emit(ItemAdded(item, self._memory.add(item)))
+        samples = None if pcm is None else self._recording(pcm)
+        before = self._memory.add(item, previous_item_id, samples)
+        self._forget()  # it was thought without that item
+        self._emit(ItemAdded(item, before))
+
+    def delete_item(self, item_id: str) -> None:
+        """Raises UnknownItem and ItemActive."""
+        self._memory.delete(item_id)
+        self._tracks.pop(item_id, None)
+        self._forget()
+        self._emit(ItemDeleted(item_id))
 
     # --- the turn ---
 
     def _happened(
-        self, event: Happened, request: ResponseRequest | None = None, since: float | None = None
+        self,
+        event: Happened,
+        request: ResponseRequest | None = None,
+        since: float | None = None,
+        context: Context | None = None,
     ) -> None:
         self._state, actions = turn.step(self._state, event)
         self._microphone.guard(self._state in GUARDED)
@@ -275,9 +347,9 @@ class Session:
                     interrupted = event is not Happened.REPLY_CANCELLED
                     self._finish_reply("cancelled", "turn_detected" if interrupted else "client_cancelled")
                 case Do.START_REPLY:
-                    self._start_reply(request or ResponseRequest(), since)
+                    self._start_reply(request or ResponseRequest(), since, context)
                 case Do.REPEAT_REPLY:
-                    self._start_reply(self._request, None)
+                    self._start_reply(self._request, None, self._instead)
                 case Do.HOLD_REPLY | Do.RELEASE_REPLY:
                     self._hold_reply(action is Do.HOLD_REPLY)
                 case Do.THINK_AHEAD:
@@ -338,6 +410,12 @@ class Session:
             self._microphone.judge(at, over)
 
     def _speech_started(self, at: int) -> None:
+        self._quiet = None
+        if self._memory.full:
+            self._emit(Trouble(TooLong.code, NO_ROOM))
+            if self._state is State.DOUBTING:
+                self._happened(Happened.NO_TURN)
+            return
         self._turn_id = _id("item")
         self._turn_start = at
         self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
@@ -353,8 +431,16 @@ class Session:
         self._happened(Happened.QUESTION if self._answers else Happened.SILENCE, since=since)
 
     def _full(self) -> None:
-        """The turn has filled the context: end it here, as if the user had stopped."""
-        if self._microphone.detecting:
+        """The turn has filled the context: end it here, as if the user had stopped.
+
+        Where nothing may be let go for it, it is dropped.
+        """
+        if self._settings.truncation.keep is None:
+            if self._microphone.detecting:
+                self._emit(SpeechStopped(self._turn_id, self._microphone.clock * 1000 // RATE))
+            self._happened(Happened.DISCARDED)
+            self._emit(Trouble(TooLong.code, NO_ROOM))
+        elif self._microphone.detecting:
             self._turn_over(self._microphone.clock)
         else:
             self._happened(Happened.SILENCE)
@@ -364,17 +450,21 @@ class Session:
         self._emit(Committed(item.id, before))
         self._emit(ItemAdded(item, before))
         if self._settings.transcribe:
-            context = self._memory.question(self._settings.encoding)
+            context = self._memory.dictation(self._settings.encoding)
             self._spawn(self._transcribe(item.id, seconds, context))
 
     # --- replies ---
 
-    def _start_reply(self, request: ResponseRequest, since: float | None) -> None:
-        settings = asked.merged(self._settings, request)
-        context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
+    def _start_reply(
+        self, request: ResponseRequest, since: float | None, instead: Context | None = None
+    ) -> None:
+        """To the conversation, or to something else."""
+        settings, context = asked.merged(self._settings, request), instead
+        if context is None:
+            context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
         thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
         self._think(thought)
-        self._reply_with(thought, request, since)
+        self._reply_with(thought, request, since, instead)
 
     def _answer(self, since: float | None) -> None:
         """A reply to the turn that has ended; what was thought of it ahead is told at once."""
@@ -385,26 +475,46 @@ class Session:
             self._speculated(True, thought.tokens)
             self._reply_with(thought, ResponseRequest(), since)
 
-    def _reply_with(self, thought: Thought, request: ResponseRequest, since: float | None) -> None:
+    def _reply_with(
+        self,
+        thought: Thought,
+        request: ResponseRequest,
+        since: float | None,
+        instead: Context | None = None,
+    ) -> None:
         now = self._clock()
         settings = asked.merged(self._settings, request)
         audio = thought.context.audio_tokens
-        self._reply = reply = ActiveReply(
+        reply = ActiveReply(
             _id("resp"),
             _id("item"),
             now if since is None else since,
-            self._memory.conversation,
+            Conversation() if request.outside else self._memory.conversation,
             _id,
+            thought.context,
             offered={tool.name for tool in settings.offered},
             metadata=request.metadata,
+            thought=thought,
             usage=Usage(audio, len(thought.context) - audio),
         )
+        if request.outside:
+            self._asides[reply.response_id] = reply
+        else:
+            self._reply, self._quiet = reply, None
+            self._request, self._instead = request, instead
         if since is not None:
             reply.timings = Timings(turn_ended=reply.since(now))
         if settings.spoken and self._voice is not None:
             reply.mouth = self._mouth(reply, settings, self._voice)
-        self._emit(ResponseStarted(reply.response_id, request.metadata, reply.mouth is not None))
-        self._thought, self._request = thought, request
+        started = ResponseStarted(
+            reply.response_id,
+            request.metadata,
+            request.outside,
+            settings.max_output_tokens,
+            reply.mouth is not None,
+            settings.speaks,
+        )
+        self._emit(started)
         thought.wanted = True
         reply.task = self._spawn(self._speak(reply, thought))
 
@@ -430,6 +540,8 @@ class Session:
         if self._reply is reply:
             self._finish_reply(status, reason, message)
             self._happened(Happened.REPLY_ENDED)
+        elif reply.response_id in self._asides:
+            self._finish_aside(reply, status, reason, message)
 
     async def _decode(self, reply: ActiveReply, thought: Thought) -> str | None:
         """Think and reply; returns why it ended."""
@@ -458,26 +570,39 @@ class Session:
             raise group.exceptions[0] from None
 
     def _hold_reply(self, held: bool) -> None:
-        assert self._reply is not None and self._thought is not None
-        self._thought.hold(held)
+        assert self._reply is not None and self._reply.thought is not None
+        self._reply.thought.hold(held)
         if self._reply.mouth is not None:
             self._reply.mouth.hold(held)
 
     def _finish_reply(self, status: Status, reason: str | None, message: str | None = None) -> None:
         """Tell the end of the active reply, keep what was heard of it, abort the rest."""
-        assert self._reply is not None and self._thought is not None
+        assert self._reply is not None
         reply, self._reply = self._reply, None
-        thought, self._thought = self._thought, None
-        thought.abort()
-        for event in reply.end(status, reason, message, self._clock()):
-            self._emit(event)
+        self._tell_end(reply, status, reason, message)
         self._memory.replied(reply.entry)
+        now, still = self._clock(), 0.0  # seconds until all of it has been played
         if reply.mouth is not None:
-            if status != "completed":
+            if status == "completed":
+                still = max(0.0, reply.mouth.ends(now) - now)
+            else:
                 self._microphone.silenced()
-            self._tracks[reply.item_id] = (reply.mouth.track, reply.heard(status, self._clock()))
+            self._tracks[reply.item_id] = (reply.mouth.track, reply.heard(status, now))
             while len(self._tracks) > TRACKS:
                 del self._tracks[next(iter(self._tracks))]
+        self._quiet = now + still, self._microphone.clock + int(still * RATE)
+
+    def _finish_aside(
+        self, aside: ActiveReply, status: Status, reason: str | None, message: str | None = None
+    ) -> None:
+        del self._asides[aside.response_id]
+        self._tell_end(aside, status, reason, message)
+
+    def _tell_end(self, reply: ActiveReply, status: Status, reason: str | None, message: str | None) -> None:
+        if reply.thought is not None:
+            reply.thought.abort()
+        for event in reply.end(status, reason, message, self._clock()):
+            self._emit(event)
         if reply.task is not None and status in ("cancelled", "failed"):
             reply.task.cancel()
 

@@ -21,6 +21,7 @@ KNOWN_EXTRAS = {
     "session.id",
     "session.expires_at",
     "response.status_details.error.message",
+    "response.usage.output_token_details.reasoning_tokens",  # our own, named as in the Responses API
 }
 
 # Our own fields of a session, sent to those only who have set them.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from httpx import AsyncClient, Response
+from openai import AsyncOpenAI, AuthenticationError, BadRequestError
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from server.limits import Limits
 from tests.scripted import ScriptedEngine
-from tests.server.client import idle, serving, talking
+from tests.server.client import Client, append, idle, serving, talking
 
 
 async def get(url: str, path: str, **headers: str) -> Response:
@@ -66,7 +69,7 @@ async def test_metrics() -> None:
 
 
 async def test_a_key_is_asked_for() -> None:
-    async with serving(ScriptedEngine(), key="secret") as url:
+    async with serving(ScriptedEngine(), keys=["secret"]) as url:
         assert (await get(url, "/v1/models")).status_code == 401
         assert (await get(url, "/v1/models", authorization="Bearer secret")).status_code == 200
         assert (await get(url, "/healthz")).status_code == 200
@@ -84,3 +87,70 @@ async def test_pages_of_other_sites_are_kept_out() -> None:
             async with connect(f"{url}/v1/realtime", origin="https://example.org"):  # type: ignore[arg-type]
                 pass
         assert refused.value.response.status_code == 403
+
+
+async def test_a_client_secret_opens_a_session_that_is_set_already() -> None:
+    async with serving(ScriptedEngine(), keys=["secret"]) as url:
+        http = url.replace("ws", "http", 1) + "/v1"
+        async with AsyncOpenAI(base_url=http, api_key="secret", max_retries=0) as client:
+            made = await client.realtime.client_secrets.create(
+                expires_after={"anchor": "created_at", "seconds": 60},
+                session={"type": "realtime", "instructions": "be brief", "output_modalities": ["text"]},
+            )
+            assert made.value.startswith("ek_") and 50 < made.expires_at - time.time() <= 60
+            assert made.session.type == "realtime" and made.session.instructions == "be brief"
+            with pytest.raises(BadRequestError) as refused:
+                await client.realtime.client_secrets.create(expires_after={"seconds": 5})
+            assert refused.value.param == "expires_after.seconds"
+        guest = {"Authorization": f"Bearer {made.value}"}
+        async with talking(url, additional_headers=guest) as browser:
+            assert browser.seen[0]["session"]["instructions"] == "be brief"
+        async with AsyncOpenAI(base_url=http, api_key=made.value, max_retries=0) as client:
+            with pytest.raises(AuthenticationError):
+                await client.realtime.client_secrets.create()
+
+
+async def error_of(url: str) -> tuple[str, int]:
+    """Of a connection that is closed at once, or soon."""
+    async with connect(f"{url}/v1/realtime") as ws:
+        client = Client(ws)
+        code: str = (await client.until("error"))["error"]["code"]
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.next()
+        assert closed.value.rcvd is not None
+        return code, closed.value.rcvd.code
+
+
+async def test_a_key_has_so_many_sessions_for_so_long() -> None:
+    async with serving(ScriptedEngine(), limits=Limits(sessions=1, session_seconds=0.5)) as url:
+        async with talking(url) as client:
+            assert client.seen[0]["session"]["expires_at"] <= time.time() + 1
+            assert await error_of(url) == ("rate_limit_exceeded", 1013)
+            assert (await client.until("error"))["error"]["code"] == "session_expired"
+        assert await error_of(url) == ("session_expired", 1000)
+
+
+async def test_replies_are_limited_and_told() -> None:
+    async with serving(ScriptedEngine(), limits=Limits(replies_per_minute=2)) as url:
+        async with talking(url) as client:
+            for left in (1, 0):
+                await client.send({"type": "response.create"})
+                told = await client.until("rate_limits.updated")
+                assert told["rate_limits"][0]["remaining"] == left
+                await client.until("response.done")
+            await client.send({"type": "response.create", "event_id": "mine"})
+            error = (await client.until("error"))["error"]
+            assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", "mine")
+            await client.say()
+            await client.hush()
+            assert (await client.until("error"))["error"]["code"] == "rate_limit_exceeded"
+            assert (await client.until("response.done"))["response"]["status"] == "cancelled"
+
+
+async def test_bytes_are_limited() -> None:
+    async with serving(ScriptedEngine(), limits=Limits(bytes_per_second=100)) as url:
+        async with talking(url) as client:
+            await client.send({**append(bytes(9000)), "event_id": "mine"})
+            error = (await client.until("error"))["error"]
+            assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", "mine")
+            await client.update()

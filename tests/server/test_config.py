@@ -8,6 +8,7 @@ import pytest
 
 from model.windows import Windows
 from server.config import Config, ConfigError, load
+from server.limits import Limits
 
 
 def write(folder: Path, text: str) -> Path:
@@ -70,6 +71,26 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_an_environment_that_makes_no_sense(variable: str) -> None:
     with pytest.raises(ConfigError, match=variable):
         load({}, {variable: "many"})
+
+
+def test_keys_come_from_a_file_too(tmp_path: Path) -> None:
+    keys = write(tmp_path, "# ours\nb\n\n c \n")
+    env = {"SOUNDMIND_API_KEYS_FILE": str(keys), "SOUNDMIND_API_KEYS": "d"}
+    assert load({"api_key": "a"}, env).keys == ("a", "d", "b", "c")
+    assert load({}, {"SOUNDMIND_ORIGINS": "https://a https://b"}).origins == ("https://a", "https://b")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load({"api_keys_file": str(tmp_path / "none")}, {})
+    keys.write_text("# nobody\n")
+    with pytest.raises(ConfigError, match="expected a key a line"):
+        load({"api_keys_file": str(keys)}, {})
+
+
+def test_limits_of_a_key() -> None:
+    env = {"SOUNDMIND_SESSION_MINUTES": "0.5", "SOUNDMIND_KBYTES_PER_SECOND": "200"}
+    config = load({"sessions_per_key": 2, "replies_per_minute": 30}, env)
+    assert config.limits == Limits(2, 30.0, 200_000.0, 30)
+    with pytest.raises(ConfigError, match="session_minutes: expected more than 0"):
+        load({"session_minutes": 0}, {})
 
 
 def test_the_recipes_variables_are_no_settings() -> None:

@@ -10,7 +10,15 @@ import pytest
 
 from model.tools import Tool
 from server import protocol as p
-from streaming.events import FunctionCall, FunctionOutput, Message, Named, ResponseRequest
+from streaming.events import (
+    FunctionCall,
+    FunctionOutput,
+    Given,
+    Message,
+    Named,
+    Reference,
+    ResponseRequest,
+)
 
 
 def parse(event: dict[str, Any]) -> p.Command:
@@ -62,6 +70,17 @@ def test_responses() -> None:
     assert parse({"type": "response.create", "response": wanted}) == p.CreateResponse(
         ResponseRequest("short", "minimal", None, 7, (), metadata={"a": "b"}, spoken=True)
     )
+    content = [{"type": "input_text", "text": "hi"}]
+    given = [
+        {"type": "item_reference", "id": "a"},
+        {"type": "message", "role": "user", "content": content},
+    ]
+    outside = {"conversation": "none", "input": given}
+    assert parse({"type": "response.create", "response": outside}) == p.CreateResponse(
+        ResponseRequest(outside=True, input=(Reference("a"), Given(Message("", "user", text="hi"))))
+    )
+    nothing = parse({"type": "response.create", "response": {"input": []}})
+    assert nothing == p.CreateResponse(ResponseRequest(input=()))
     nulls = {"instructions": None, "max_output_tokens": None, "tools": None, "reasoning": None}
     assert parse({"type": "response.create", "response": nulls}) == p.CreateResponse(ResponseRequest())
     assert parse({"type": "response.cancel"}) == p.CancelResponse(None)
@@ -84,6 +103,19 @@ def test_responses_with_tools_and_a_budget() -> None:
     for choice in ("none", "auto", "required"):
         command = parse({"type": "response.create", "response": {"tool_choice": choice}})
         assert command == p.CreateResponse(ResponseRequest(tool_choice=choice))
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"conversation": "other"}, "conversation"),
+        ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
+        ({"metadata": {"a": "b" * 513}}, "metadata.a"),
+        ({"input": [{"type": "item_reference"}]}, "input.0.id"),
+    ],
+)
+def test_responses_that_cannot_be(fields: dict[str, Any], param: str) -> None:
+    assert refused({"type": "response.create", "response": fields}).param == f"response.{param}"
 
 
 def test_calls_and_their_results() -> None:
@@ -116,9 +148,19 @@ def test_items_that_make_no_sense(item: dict[str, Any], code: str, param: str) -
         ({"voice": "alloy"}, "unknown_parameter", "session.voice"),
         ({"audio": {"input": {"volume": 3}}}, "unknown_parameter", "session.audio.input.volume"),
         (
-            {"audio": {"input": {"format": {"type": "audio/pcmu"}}}},
-            "unsupported",
+            {"audio": {"input": {"format": {"type": "audio/opus"}}}},
+            "invalid_value",
             "session.audio.input.format.type",
+        ),
+        (
+            {"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 8000}}}},
+            "unsupported",
+            "session.audio.input.format.rate",
+        ),
+        (
+            {"audio": {"input": {"format": {"type": "audio/pcmu", "rate": 24000}}}},
+            "invalid_value",
+            "session.audio.input.format",
         ),
         (
             {"audio": {"input": {"format": {"type": "audio/pcm", "rate": 16000}}}},
@@ -136,8 +178,8 @@ def test_items_that_make_no_sense(item: dict[str, Any], code: str, param: str) -
             "session.audio.input.turn_detection.threshold",
         ),
         (
-            {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}}},
-            "unsupported",
+            {"audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5}}}},
+            "invalid_value",
             "session.audio.input.turn_detection.idle_timeout_ms",
         ),
         (
@@ -155,6 +197,17 @@ def test_items_that_make_no_sense(item: dict[str, Any], code: str, param: str) -
         ({"tool_choice": "always"}, "invalid_value", "session.tool_choice"),
         ({"reasoning": {"max_tokens": 0}}, "invalid_value", "session.reasoning.max_tokens"),
         ({"soundmind": {"encoding": "raw"}}, "invalid_value", "session.soundmind.encoding"),
+        ({"truncation": "never"}, "invalid_value", "session.truncation"),
+        (
+            {"truncation": {"type": "retention_ratio", "retention_ratio": 2}},
+            "invalid_value",
+            "session.truncation.retention_ratio",
+        ),
+        (
+            {"audio": {"input": {"noise_reduction": {"type": "loud"}}}},
+            "invalid_value",
+            "session.audio.input.noise_reduction.type",
+        ),
         ({"prompt": {"id": "p"}}, "unsupported", "session.prompt"),
         ({"max_output_tokens": 0}, "invalid_value", "session.max_output_tokens"),
         ({"output_modalities": ["text", "audio"]}, "invalid_value", "session.output_modalities"),
@@ -223,19 +276,43 @@ def test_what_stock_clients_send_by_default_is_taken() -> None:
     assert isinstance(parse(livekit), p.UpdateSession)
 
 
+def message(*content: dict[str, Any], role: str = "user") -> dict[str, Any]:
+    item = {"type": "message", "role": role, "content": list(content)}
+    return {"type": "conversation.item.create", "item": item}
+
+
 @pytest.mark.parametrize(
-    "content",
+    ("event", "code", "param"),
     [
-        [{"type": "input_audio", "audio": "AAAA"}],
-        [{"type": "input_image", "image_url": "data:"}],
+        (message({"type": "input_image", "image_url": "data:"}), "unknown_parameter", "image_url"),
+        (message({"type": "input_image"}), "unsupported", "type"),
+        (message({"type": "input_text"}), "missing_required_parameter", ""),
+        (message({"type": "input_audio", "transcript": "hi"}), "missing_required_parameter", ""),
+        (message({"type": "input_audio", "audio": "!"}), "invalid_value", "audio"),
+        (message({"type": "output_audio", "transcript": "a", "audio": "AAAA"}), "unsupported", ""),
     ],
 )
-def test_items_that_are_not_there_yet(content: list[dict[str, str]]) -> None:
-    item = {"type": "message", "role": "user", "content": content}
-    assert refused({"type": "conversation.item.create", "item": item}).code in (
-        "unsupported",
-        "unknown_parameter",
+def test_content_that_cannot_be(event: dict[str, Any], code: str, param: str) -> None:
+    error = refused(event)
+    assert (error.code, error.param) == (code, f"item.content.0.{param}".rstrip("."))
+
+
+def test_messages_that_cannot_be() -> None:
+    text, audio = {"type": "input_text", "text": "hi"}, {"type": "input_audio", "audio": "AAAA"}
+    assert refused(message(text, audio)).code == "unsupported"
+    assert refused(message(audio, role="assistant")).param == "item.content"
+    assert refused(message({"type": "input_audio", "audio": ""})).param == "item.content"
+
+
+def test_recorded_messages() -> None:
+    audio = {"type": "input_audio", "audio": "AAAA"}
+    assert parse(message(audio, audio | {"transcript": "hi"})) == p.AddItem(
+        Message("", "user", True, "hi"), None, bytes(6)
     )
+    spoken = {"type": "output_audio", "transcript": "hello"}
+    assert parse(message(spoken, role="assistant")) == p.AddItem(Message("", "assistant", text="hello"), None)
+    delete = {"type": "conversation.item.delete", "item_id": "a"}
+    assert parse(delete) == p.DeleteItem("a")
 
 
 def test_a_number_too_long_for_a_number() -> None:

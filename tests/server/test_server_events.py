@@ -17,7 +17,7 @@ RESPONSE, ITEM = "resp_1", "item_2"
 STARTED = ev.ResponseStarted(RESPONSE, {"client_event_id": "7"})
 SAID = (ev.ReplyStarted(RESPONSE, ITEM, "item_1"), ev.ReplyDelta(RESPONSE, ITEM, "two"))
 CALL = ev.FunctionCall("item_3", "call_1", "weather", '{"city": "Oslo"}')
-USAGE = ev.Usage(audio=25, text=10, cached=32, reasoning=8, reply=4)
+USAGE = ev.Usage(audio=25, text=10, cached=32, cached_audio=24, reasoning=8, reply=4)
 TIMINGS = ev.Timings(512.5, 540.0, 700.25, 900.0)
 
 
@@ -72,7 +72,18 @@ def test_a_turn_and_its_reply() -> None:
     ]
     response = events[-1]["response"]
     assert response["metadata"] == {"client_event_id": "7"}
-    assert response["usage"]["total_tokens"] == 25 + 10 + 8 + 4
+    assert response["usage"] == {
+        "total_tokens": 25 + 10 + 8 + 4,
+        "input_tokens": 35,
+        "output_tokens": 12,
+        "input_token_details": {
+            "text_tokens": 10,
+            "audio_tokens": 25,
+            "cached_tokens": 32,
+            "cached_tokens_details": {"text_tokens": 8, "audio_tokens": 24},
+        },
+        "output_token_details": {"text_tokens": 12, "audio_tokens": 0, "reasoning_tokens": 8},
+    }
     assert events[-2]["first_reply_ms"] == 700.25
     added = [e for e in events if e["type"] == "conversation.item.added"]
     assert [e["previous_item_id"] for e in added] == [None, "item_1"]
@@ -152,6 +163,37 @@ def test_a_call_behind_words() -> None:
     assert output[2]["call_id"] == "call_2" and output[1]["arguments"] == '{"city": "Oslo"}'
 
 
+def test_a_reply_outside_the_conversation_beside_one_in_it() -> None:
+    other, item = "resp_2", "item_9"
+    events = told(
+        STARTED,
+        ev.ResponseStarted(other, {"topic": "aside"}, outside=True, max_output_tokens=7),
+        ev.ThinkingDelta(RESPONSE, ITEM, "1+1"),
+        ev.ReplyStarted(other, item, None),
+        ev.ReplyDelta(other, item, "aside"),
+        ev.ThinkingDone(RESPONSE, ITEM, "1+1"),
+        *SAID,
+        ev.ResponseDone(other, item, "completed", "aside", "", USAGE, TIMINGS),
+        done(),
+    )
+    ours, outside = ([e for e in events if e.get("response_id") == r] for r in (RESPONSE, other))
+    assert kinds(outside) == [
+        "response.output_item.added",
+        "response.content_part.added",
+        "response.output_text.delta",
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "soundmind.timings",
+    ]
+    ends = [e["response"] for e in events if e["type"] == "response.done"]
+    assert [end["conversation_id"] for end in ends] == [None, "conv_1"]
+    assert [end["output"][0]["content"][0]["text"] for end in ends] == ["aside", "two"]
+    assert [end["max_output_tokens"] for end in ends] == [7, "inf"]
+    added = [e["item"]["id"] for e in events if e["type"] == "conversation.item.added"]
+    assert added == [ITEM] and ours
+
+
 def test_a_reply_that_only_calls_has_no_message() -> None:
     events = told(STARTED, ev.CallMade(RESPONSE, CALL, "item_1"), done())
     assert [item["type"] for item in events[-1]["response"]["output"]] == ["function_call"]
@@ -176,12 +218,15 @@ def test_a_chain_that_is_cut_short_is_closed() -> None:
 def test_the_other_events() -> None:
     events = told(
         ev.Cleared(),
+        ev.IdleTimeout("item_1", 100, 5100),
+        ev.Trouble("context_length_exceeded", "no room"),
         ev.TranscriptFailed("item_1", "the engine is busy"),
         ev.ItemAdded(ev.Message("a", "system", text="be brief"), None),
         ev.ItemAdded(ev.Message("b", "user", text="hi"), "a"),
         ev.ItemAdded(ev.Message("c", "assistant", text="hello"), "b"),
         ev.ItemAdded(CALL, "c"),
         ev.ItemAdded(ev.FunctionOutput("e", "call_1", "weather", "rain"), "item_3"),
+        ev.ItemDeleted("e"),
     )
     items = [e["item"] for e in events if e["type"] == "conversation.item.added"]
     content = [item["content"][0]["type"] for item in items[:3]]

@@ -8,7 +8,7 @@ from model.tools import Tool
 from server import client_events as ce
 from server.server_events import Narrator
 from server.session_object import SessionState
-from streaming.events import Named, SemanticVad, ServerVad, SessionSettings, thinks
+from streaming.events import Named, SemanticVad, ServerVad, SessionSettings, Truncation, thinks
 from tests.wire import validate
 
 START = SessionState("sess_1", "nano")
@@ -101,3 +101,30 @@ def test_our_own_fields_are_echoed_to_those_who_have_set_them() -> None:
     state = updated(state, reasoning={"max_tokens": "inf"})
     assert state.wire()["reasoning"]["max_tokens"] == "inf"
     assert state.settings.max_reasoning_tokens is None
+
+
+def test_formats() -> None:
+    state = updated(START, audio=hearing(format={"type": "audio/pcmu"}))
+    assert state.settings.hears == "pcmu"
+    assert state.wire()["audio"]["input"]["format"] == {"type": "audio/pcmu"}
+    state = updated(state, audio=hearing(format={"type": "audio/pcm", "rate": 24000}))
+    assert state.settings == SessionSettings()
+
+
+def test_what_is_let_go() -> None:
+    assert START.wire()["truncation"] == "auto"
+    assert updated(START, truncation="disabled").settings.truncation == Truncation(keep=None)
+    asked = {"type": "retention_ratio", "retention_ratio": 0.8, "token_limits": {"post_instructions": 500}}
+    state = updated(START, truncation=asked)
+    assert state.settings.truncation == Truncation(0.8, 500)
+    assert updated(state, truncation=None).wire()["truncation"] == asked
+    assert updated(state, truncation="auto").settings.truncation == Truncation()
+
+
+def test_noise_reduction_is_echoed_and_an_idle_timeout_taken() -> None:
+    state = updated(START, audio=hearing(noise_reduction={"type": "near_field"}))
+    assert state.wire()["audio"]["input"]["noise_reduction"] == {"type": "near_field"}
+    state = updated(state, audio=hearing(turn_detection={"type": "server_vad", "idle_timeout_ms": 5000}))
+    assert state.turn_detection == ServerVad(idle_timeout_ms=5000)
+    assert state.wire()["audio"]["input"]["turn_detection"]["idle_timeout_ms"] == 5000
+    assert updated(state, audio=hearing(noise_reduction=None)).noise_reduction is None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from typing import Any
 
+import numpy as np
 import pytest
 from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
@@ -15,6 +17,7 @@ from server import websocket
 from server.protocol import MAX_EVENT
 from streaming.context import Context
 from streaming.engine import Sampling
+from streaming.g711 import Law, encode
 from tests.scripted import REPLY, ScriptedEngine
 from tests.server.client import Client, append, eventually, idle, pcm, serving, talking
 from tests.streaming.talk import text_of
@@ -121,7 +124,7 @@ async def test_typed_turns_and_metadata(url: str, engine: ScriptedEngine) -> Non
         added = await client.until("conversation.item.added")
         assert (added["item"]["id"], added["previous_item_id"]) == ("mine", None)
         await client.send({"type": "conversation.item.create", "item": item})
-        assert (await client.until("error"))["error"]["code"] == "invalid_item"
+        assert (await client.until("error"))["error"]["code"] == "item_create_duplicate_item_id"
         response = {
             "metadata": {"client_event_id": "7"},
             "reasoning": {"effort": "minimal"},
@@ -134,6 +137,97 @@ async def test_typed_turns_and_metadata(url: str, engine: ScriptedEngine) -> Non
         assert added["previous_item_id"] == "mine"
         await client.until("response.done")
     assert "response.reasoning_text.delta" not in client.kinds()
+
+
+def typed(text: str, **fields: Any) -> dict[str, Any]:
+    content = [{"type": "input_text", "text": text}]
+    return {"type": "message", "role": "user", "content": content, **fields}
+
+
+async def test_items_are_put_in_between_recorded_and_deleted(url: str, engine: ScriptedEngine) -> None:
+    async with talking(url) as client:
+        for name, after in (("c", None), ("a", "root"), ("b", "a")):
+            create = {"type": "conversation.item.create", "item": typed(name, id=name)}
+            await client.send({**create, "previous_item_id": after})
+            await client.until("conversation.item.done")
+        added = [event for event in client.seen if event["type"] == "conversation.item.added"]
+        assert [event["previous_item_id"] for event in added] == [None, None, "a"]
+        await client.send({**create, "item": typed("d"), "previous_item_id": "x", "event_id": "mine"})
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("item_create_invalid_previous_item_id", "mine")
+        await client.send({"type": "conversation.item.delete", "item_id": "b"})
+        assert (await client.until("conversation.item.deleted"))["item_id"] == "b"
+        await client.send({"type": "conversation.item.retrieve", "item_id": "b"})
+        assert (await client.until("error"))["error"]["code"] == "item_retrieve_invalid_item_id"
+        said = {"type": "input_audio", "audio": base64.b64encode(pcm(1000)).decode(), "transcript": "hm"}
+        item = {"type": "message", "role": "user", "content": [said], "id": "d"}
+        await client.send({"type": "conversation.item.create", "item": item})
+        recorded = await client.until("conversation.item.added")
+        assert recorded["item"]["content"] == [{"type": "input_audio", "transcript": "hm"}]
+        await client.send({"type": "response.create"})
+        await client.until("response.done")
+    assert "human\nahuman\nchuman\n" in text_of(engine.requests[0])
+    assert engine.requests[0].audio_tokens == 13
+
+
+async def test_replies_outside_the_conversation(url: str, engine: ScriptedEngine) -> None:
+    engine.gate = asyncio.Event()
+    async with talking(url) as client:
+        await client.say()
+        await client.hush()
+        await client.until("response.reasoning_text.delta")
+        spoken = next(e["item_id"] for e in client.seen if e["type"] == "input_audio_buffer.committed")
+        given = [{"type": "item_reference", "id": spoken}, typed("and that?")]
+        wanted = {"conversation": "none", "input": given, "metadata": {"topic": "aside"}}
+        aside = {"type": "response.create", "response": wanted}
+        await client.send(aside)
+        created = (await client.until("response.created"))["response"]
+        assert created["conversation_id"] is None and created["metadata"] == {"topic": "aside"}
+        await client.send({**aside, "response": {"conversation": "none", "input": []}})
+        second = (await client.until("response.created"))["response"]
+        await client.send({"type": "response.cancel", "response_id": second["id"]})
+        done = (await client.until("response.done"))["response"]
+        assert (done["id"], done["status"]) == (second["id"], "cancelled")
+        missing = {"input": [{"type": "item_reference", "id": "x"}], "conversation": "none"}
+        await client.send({**aside, "response": missing, "event_id": "mine"})
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("item_not_found", "mine")
+        engine.gate.set()
+        ends = [(await client.until("response.done"))["response"] for _ in range(2)]
+    assert {end["status"] for end in ends} == {"completed"}
+    assert [end["conversation_id"] is None for end in ends].count(True) == 1
+    added = [e["item"]["role"] for e in client.seen if e["type"] == "conversation.item.added"]
+    assert added == ["user", "assistant"]
+    assert "human\nand that?" in text_of(engine.requests[1]) and engine.requests[1].audio_tokens
+    assert "human" not in text_of(engine.requests[2])
+    await idle(engine)
+
+
+async def test_input_of_its_own_is_answered_in_the_conversation(url: str, engine: ScriptedEngine) -> None:
+    async with talking(url) as client:
+        await client.send({"type": "conversation.item.create", "item": typed("not seen")})
+        await client.send({"type": "response.create", "response": {"input": [typed("seen")]}})
+        done = (await client.until("response.done"))["response"]
+        assert done["conversation_id"]
+        await client.send({"type": "response.create"})
+        await client.until("response.done")
+    assert "not seen" not in text_of(engine.requests[0])
+    asked = text_of(engine.requests[1])
+    assert "not seen" in asked and "is 2." in asked and "human\nseen" not in asked
+
+
+@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+async def test_a_telephones_audio(url: str, engine: ScriptedEngine, kind: str) -> None:
+    tone = (16_000 * np.sin(np.arange(8000) * 0.15)).astype(np.int16)
+    law: Law = "mu" if kind == "audio/pcmu" else "a"
+    async with talking(url) as client:
+        updated = await client.update(audio={"input": {"format": {"type": kind}}})
+        assert updated["session"]["audio"]["input"]["format"] == {"type": kind}
+        await client.send(append(encode(tone, law) + encode(np.zeros(8000, np.int16), law)))
+        stopped = await client.until("input_audio_buffer.speech_stopped")
+        assert 1400 < stopped["audio_end_ms"] < 1700
+        await client.until("response.done")
+    assert engine.requests[0].audio_tokens
 
 
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
@@ -294,7 +388,8 @@ BAD: dict[str, tuple[Any, str]] = {
     "unknown field": ({"type": "response.cancel", "now": True}, "unknown_parameter"),
     "too large": ({"type": "input_audio_buffer.append", "audio": "A" * MAX_EVENT}, "event_too_large"),
     "unknown item": ({"type": "conversation.item.retrieve", "item_id": "x"}, "item_retrieve_invalid_item_id"),
-    "not there yet": ({"type": "conversation.item.delete", "item_id": "x"}, "unsupported"),
+    "deleting nothing": ({"type": "conversation.item.delete", "item_id": "x"}, "item_delete_invalid_item_id"),
+    "not there yet": ({"type": "output_audio_buffer.clear"}, "unsupported"),
 }
 
 

@@ -12,6 +12,7 @@ def test_addition_moves_the_audio() -> None:
     assert whole.ids == (1, 7, 7, 2, 1, 7, 7, 2)
     assert [(a.offset, a.end) for a in whole.audio] == [(1, 3), (5, 7)]
     assert whole.audio_tokens == 4
+    assert [whole.audio_within(n) for n in (0, 2, 3, 5, 6, 99)] == [0, 1, 2, 2, 3, 4]
 
 
 def test_slices_count_from_their_own_start() -> None:

@@ -1,12 +1,23 @@
 """A conversation told again: the turns in order, spoken ones whole, nothing that was let go."""
 
 import numpy as np
+import pytest
 
 from model.tools import Tool, call, schemas
 from streaming.context import Context
 from streaming.conversation import Conversation, Entry
-from streaming.events import FunctionCall, FunctionOutput, Message, SessionSettings
-from streaming.recall import opening, recall
+from streaming.events import (
+    AudioGone,
+    FunctionCall,
+    FunctionOutput,
+    Given,
+    Message,
+    Reference,
+    SessionSettings,
+    UnknownCall,
+    UnknownItem,
+)
+from streaming.recall import gathered, opening, recall
 from tests.scripted import prompt
 
 PROMPT = prompt()
@@ -77,3 +88,31 @@ def test_a_reply_in_the_making_and_what_follows_it_are_left_out() -> None:
     made.add(Entry([Message("e", "user", text="later")]))
     text = text_of(recall(made, Context(), PROMPT, 80).ids)
     assert "and three" in text and "half" not in text and "later" not in text
+
+
+def test_a_reply_of_its_own_input_sees_what_it_was_given() -> None:
+    made = Conversation()
+    said = np.ones(1600, np.int16)
+    made.add(Entry([Message("a", "user", spoken=True)], said))
+    made.add(Entry([Message("b", "assistant", text="two"), FunctionCall("c", "1", "f", "{}")]))
+    made.add(Entry([Message("lost", "user", spoken=True)]))
+    wanted = (
+        Reference("a"),
+        Reference("b"),
+        Reference("c"),
+        Given(FunctionOutput("", "1", "", "one")),
+        Given(FunctionCall("", "2", "g", "{}")),
+        Given(FunctionOutput("", "2", "", "other")),
+        Given(Message("", "user", spoken=True), b"\x01"),
+    )
+    turns = gathered(wanted, made, lambda audio: np.full(4, audio[0], np.int16))
+    assert [len(turn.items) for turn in turns] == [1, 2, 1, 1, 1, 1]
+    assert turns[0].samples is said
+    assert [turn.items[0].name for turn in turns if isinstance(turn.items[0], FunctionOutput)] == ["f", "g"]
+    assert turns[-1].samples is not None and turns[-1].key.startswith("sha256_")
+    with pytest.raises(AudioGone):
+        gathered([Reference("lost")], made, lambda audio: said)
+    with pytest.raises(UnknownItem):
+        gathered([Reference("x")], made, lambda audio: said)
+    with pytest.raises(UnknownCall):
+        gathered([Given(FunctionOutput("", "3", "", "one"))], made, lambda audio: said)

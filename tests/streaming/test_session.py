@@ -10,12 +10,13 @@ import pytest
 from streaming.context import Context
 from streaming.engine import Sampling
 from streaming.events import (
-    BadItem,
     Cleared,
     Committed,
+    DuplicateItem,
     EmptyBuffer,
     EngineUnavailable,
     Forgotten,
+    IdleTimeout,
     ItemAdded,
     Message,
     NoActiveResponse,
@@ -32,9 +33,13 @@ from streaming.events import (
     SpeechStopped,
     ThinkingDelta,
     ThinkingDone,
+    TooLong,
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
+    Trouble,
+    Truncation,
+    UnknownItem,
 )
 from streaming.session import STALL_SECONDS
 from tests.scripted import REPLY, ScriptedEngine
@@ -251,9 +256,9 @@ async def test_clearing_throws_the_turn_away() -> None:
 async def test_typed_turns() -> None:
     async with talk() as t:
         t.session.add_item(Message("mine", "user", text="one plus one"))
-        with pytest.raises(BadItem):
+        with pytest.raises(DuplicateItem):
             t.session.add_item(Message("mine", "user", text="again"))
-        with pytest.raises(BadItem, match="at the end"):
+        with pytest.raises(UnknownItem):
             t.session.add_item(Message("", "user", text="elsewhere"), "nobody")
         t.session.create_response(ResponseRequest(effort="minimal"))
         await t.settle()
@@ -390,3 +395,68 @@ async def test_many_turns_leave_nothing_behind() -> None:
             await t.settle()
             assert t.engine.running() == 1
     assert [d.status for d in t.of(ResponseDone)] == ["completed"] * 60
+
+
+@pytest.mark.parametrize("detection", [ServerVad(), None])
+async def test_what_does_not_fit_is_refused_where_nothing_may_be_let_go(detection: ServerVad | None) -> None:
+    settings = SessionSettings(turn_detection=detection, truncation=Truncation(keep=None), effort="none")
+    async with talk(ScriptedEngine(max_tokens=512), settings) as t:
+        await t.speak(30_000)
+        await t.pause()
+        assert [e.code for e in t.of(Trouble)] == ["context_length_exceeded"]
+        assert not t.of(Committed) or detection is None
+        t.session.clear()
+        for _ in range(3):
+            t.session.add_item(Message("", "user", text="x" * 80))
+        with pytest.raises(TooLong):
+            for _ in range(9):
+                t.session.create_response(ResponseRequest())
+                await t.settle()
+        if detection is None:
+            with pytest.raises(TooLong):
+                await t.speak()
+        else:
+            await t.speak()
+            await t.pause()
+            assert len(t.of(Trouble)) == 2
+            assert len(t.of(SpeechStarted)) == len(t.of(SpeechStopped))
+        assert all(e.status == "completed" for e in t.of(ResponseDone))
+
+
+async def test_the_quiet_after_a_reply_is_answered_once() -> None:
+    settings = SessionSettings(turn_detection=ServerVad(idle_timeout_ms=5000))
+    async with talk(settings=settings) as t:
+        await t.speak()
+        await t.pause(3000)
+        await t.settle()
+        t.session.tick(t.now)
+        assert len(t.of(ResponseDone)) == 1 and not t.of(IdleTimeout)
+        t.session.tick(t.now + 6)
+        await t.settle()
+        (idle,) = t.of(IdleTimeout)
+        assert 1000 < idle.start_ms < idle.end_ms < 4000
+        assert [e.item_id for e in t.of(Committed)][1] == idle.item_id
+        assert len(t.of(ResponseDone)) == 2
+
+
+async def test_a_reply_outside_is_not_interrupted() -> None:
+    async with talk() as t:
+        t.engine.gate = asyncio.Event()
+        t.session.create_response(ResponseRequest(outside=True))
+        await t.settle()
+        (aside,) = t.of(ResponseStarted)
+        for _ in range(3):
+            t.session.create_response(ResponseRequest(outside=True))
+        with pytest.raises(ResponseActive):
+            t.session.create_response(ResponseRequest(outside=True))
+        with pytest.raises(NoActiveResponse):
+            t.session.cancel_response()
+        await t.speak()
+        await t.pause()
+        t.session.cancel_response(aside.response_id)
+        assert [e.status for e in t.of(ResponseDone)] == ["cancelled"]
+        t.engine.gate.set()
+        await t.settle()
+        await t.settle()
+        assert [e.status for e in t.of(ResponseDone)][1:] == ["completed"] * 4
+    assert len(t.of(ItemAdded)) == 1
