@@ -150,6 +150,7 @@ async def _client_secrets(request: Request) -> Response:
                 return _error("invalid_request_error", "the request is too large", 413)
         wanted = client_secrets.read(body)
         expires_at = int(now) + wanted.seconds
+        state = served.host.state(wanted.session)
         value = served.doors.make_secret(caller, wanted.session, expires_at, now)
     except Denied as denied:
         return _denied(denied)
@@ -157,7 +158,6 @@ async def _client_secrets(request: Request) -> Response:
         return _error("invalid_request_error", error.message, 400, error.code, error.param)
     except TooManySecrets as error:
         return _error("rate_limit_error", str(error), 429, "rate_limit_exceeded")
-    state = served.host.state(wanted.session)
     return JSONResponse({"value": value, "expires_at": expires_at, "session": state.wire()})
 
 

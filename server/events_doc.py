@@ -75,8 +75,9 @@ Choices made for stock clients, which mostly ask for more than there is yet:
 - `truncation`: `auto` keeps the newest half, `retention_ratio` the share it names, of the room that there is
   (or of `post_instructions` tokens). `disabled`: what does not fit (an item, a `response.create`, a spoken
   turn, which is dropped) is answered with `context_length_exceeded`.
-- A truncation (`conversation.item.truncate`) is never refused: it is clamped to the audio there is, and of text
-  it cuts nothing.
+- A truncation (`conversation.item.truncate`) is never refused: it is clamped to the audio there is, and of
+  text it cuts nothing.
+- `idle_timeout_ms` counts from when the reply has been played, if it is spoken.
 """
 
 LIMITS = """\

@@ -26,13 +26,14 @@ def decode_pcm16(data: bytes) -> Samples:
 
 
 RATES: dict[AudioFormat, int] = {"pcm": 24_000, "pcmu": g711.RATE, "pcma": g711.RATE}  # Hz
+LAWS: dict[AudioFormat, g711.Law] = {"pcmu": "mu", "pcma": "a"}
 
 
 def decode(data: bytes, audio_format: AudioFormat) -> Samples:
     """To float32 at the format's rate. Raises BadAudio."""
-    if audio_format == "pcm":
+    law = LAWS.get(audio_format)
+    if law is None:
         return decode_pcm16(data)
-    law: g711.Law = "mu" if audio_format == "pcmu" else "a"
     return g711.decode(data, law).astype(np.float32) / np.float32(32768)
 
 
@@ -47,7 +48,7 @@ class Encoder:
     """PCM16 at 24 kHz to one format, as a stream."""
 
     def __init__(self, audio_format: AudioFormat) -> None:
-        self._law: g711.Law | None = {"pcm": None, "pcmu": "mu", "pcma": "a"}[audio_format]  # type: ignore
+        self._law = LAWS.get(audio_format)
         self._resampler = Resampler(RATES["pcm"], RATES[audio_format])
 
     def push(self, pcm: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 
 from openai import AsyncOpenAI
 
+from streaming.audio import RATES
 from tests.scripted import ScriptedEngine
 from tests.server.client import Client, serving, talking
 from tests.voices import LETTER, ScriptedVoice
@@ -97,6 +98,26 @@ async def test_a_truncation_keeps_what_was_played() -> None:
         assert item["content"] == [{"type": "output_audio", "transcript": "Oh yes, it"}]
         await client.send({**cut, "audio_end_ms": 10**9})
         assert (await client.until("conversation.item.truncated"))["audio_end_ms"] == 100 * LETTERS
+
+
+async def test_a_telephone_hears_g711() -> None:
+    async with serving(engine(), ScriptedVoice()) as url, talking(url) as client:
+        updated = await client.update(audio={"output": {"format": {"type": "audio/pcmu"}}})
+        assert updated["session"]["audio"]["output"]["format"] == {"type": "audio/pcmu"}
+        await reply(client)
+        wanted = round(LETTER * LETTERS * RATES["pcmu"] / RATES["pcm"])
+        assert abs(len(sound(client)) - wanted) <= 1
+        client.seen.clear()
+        await reply(client, audio={"output": {"format": {"type": "audio/pcm", "rate": 24000}}})
+        assert len(sound(client)) == 2 * LETTER * LETTERS
+
+
+async def test_a_reply_outside_the_conversation_is_spoken_too() -> None:
+    async with serving(engine(), ScriptedVoice()) as url, talking(url) as client:
+        done = (await reply(client, conversation="none"))["response"]
+        assert done["output"][0]["content"] == [{"type": "output_audio", "transcript": SAID}]
+        assert len(sound(client)) == 2 * LETTER * LETTERS
+        assert not any(kind.startswith("conversation.") for kind in client.kinds())
 
 
 async def test_the_openai_client_hears_it() -> None:

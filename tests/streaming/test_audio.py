@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soxr
 
-from streaming.audio import Resampler, Samples, decode_pcm16
+from streaming.audio import Encoder, Resampler, Samples, decode_pcm16
 from streaming.events import BadAudio
 
 
@@ -85,3 +85,12 @@ def test_a_finished_stream_takes_nothing_more() -> None:
 def test_rates_are_positive(rates: tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="above 0 Hz"):
         Resampler(*rates)
+
+
+def test_an_encoder_makes_a_byte_a_sample_at_8_khz_and_passes_pcm_through() -> None:
+    pcm = (noise(24_000) * 32767).astype("<i2").tobytes()
+    assert Encoder("pcm").push(pcm) == pcm and Encoder("pcm").finish() == b""
+    for audio_format in ("pcmu", "pcma"):
+        encoder = Encoder(audio_format)
+        made = b"".join(encoder.push(pcm[at : at + 4800]) for at in range(0, len(pcm), 4800))
+        assert len(made + encoder.finish()) == 8000

@@ -8,6 +8,7 @@ from dataclasses import replace
 from model.tools import Tool
 from streaming.events import (
     CallMade,
+    IdleTimeout,
     ReplyDelta,
     ReplyStarted,
     ResponseDone,
@@ -18,6 +19,7 @@ from streaming.events import (
     SpeechDelta,
     Truncated,
 )
+from streaming.voice import RATE
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import Talk, talk, text_of
 from tests.voices import LETTER, ScriptedVoice
@@ -144,3 +146,33 @@ async def test_a_call_comes_behind_the_words() -> None:
         kinds = [type(event) for event in t.events]
         assert kinds.index(CallMade) > max(i for i, kind in enumerate(kinds) if kind is SpeechDelta)
         assert said(t) == "Let me see."
+
+
+async def test_the_quiet_begins_when_the_reply_has_been_played() -> None:
+    patient = replace(ALOUD, turn_detection=ServerVad(idle_timeout_ms=5000))
+    async with talk(saying("Oh yes."), patient, ScriptedVoice()) as t:
+        await ask(t)
+        assert len(t.of(ResponseDone)) == 1
+        played = LETTER * len("Ohyes") / RATE
+        t.session.tick(t.now + 5 + played / 2)
+        assert not t.of(IdleTimeout)
+        t.session.tick(t.now + 5.1 + played)
+        assert len(t.of(IdleTimeout)) == 1
+        await t.settle()
+
+
+async def test_a_reply_outside_is_spoken_beside_the_conversation() -> None:
+    async with talk(saying("Oh yes."), ALOUD, ScriptedVoice()) as t:
+        await ask(t, ResponseRequest(outside=True))
+        [done] = t.of(ResponseDone)
+        assert (done.status, done.text, said(t)) == ("completed", "Oh yes.", "Oh yes.")
+        assert len(t.session._memory.conversation) == 0
+        assert not t.session.truncate(done.item_id, 0)
+
+
+async def test_what_was_cut_short_by_a_truncation_may_be_deleted() -> None:
+    async with talk(saying("Oh yes."), ALOUD, ScriptedVoice()) as t:
+        await ask(t)
+        item_id = t.of(ResponseDone)[0].item_id
+        t.session.delete_item(item_id)
+        assert not t.session.truncate(item_id, 0)

@@ -15,6 +15,7 @@ from streaming.events import (
     Cleared,
     Committed,
     Forgotten,
+    Message,
     Refused,
     ReplyDelta,
     ResponseDone,
@@ -240,3 +241,33 @@ def told_in_order(t: Talk) -> None:
                 active = None
             case ThinkingDelta() | ReplyDelta() | CallMade():
                 assert event.response_id == active
+
+
+async def test_an_item_that_comes_at_the_pause_is_seen_by_the_reply() -> None:
+    async with talk() as t:
+        await t.speak()
+        await t.pause(300)
+        await t.settle()
+        assert len(t.engine.requests) == 1
+        t.session.add_item(Message("", "user", text="and in French"))
+        while not t.of(SpeechStopped):
+            await t.pause(20)
+        await t.settle()
+        assert t.promoted == [False]
+        assert "and in French" in text_of(t.engine.requests[-1])
+        assert t.of(ResponseDone)[0].status == "completed"
+
+
+async def test_an_item_deleted_at_the_pause_is_gone_for_the_reply() -> None:
+    async with talk() as t:
+        t.session.add_item(Message("item_1", "user", text="in French"))
+        await t.speak()
+        await t.pause(300)
+        await t.settle()
+        assert "in French" in text_of(t.engine.requests[-1])
+        t.session.delete_item("item_1")
+        while not t.of(SpeechStopped):
+            await t.pause(20)
+        await t.settle()
+        assert t.promoted == [False]
+        assert "in French" not in text_of(t.engine.requests[-1])
