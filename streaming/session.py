@@ -520,6 +520,8 @@ class Session:
 
     def _mouth(self, reply: ActiveReply, settings: SessionSettings, voice: Voice) -> Mouth:
         def told(pcm: bytes, text: str) -> None:
+            if not reply.entry.open:
+                return  # it was ended within this very step of the loop
             self._microphone.playing(pcm)
             self._emit(reply.said(pcm, text, self._clock()))
 

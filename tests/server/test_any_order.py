@@ -16,6 +16,7 @@ import pytest
 
 from tests.scripted import ScriptedEngine
 from tests.server.client import Client, Wire, append, eventually, idle, pcm, serving, talking
+from tests.voices import ScriptedVoice
 from tests.wire import validate
 
 EVENTS = 250
@@ -113,15 +114,17 @@ class Story:
             "type": "realtime",
             "instructions": self._of("a", "b"),
             "truncation": self._of("auto", "disabled", share),
-            "audio": {"input": hearing},
+            "audio": {"input": hearing, "output": {"format": hearing["format"]}},
         }
         yield {"type": "session.update", "session": session}
 
 
-@pytest.mark.parametrize("seed", range(2))
-async def test_any_order(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "voice"), [(0, None), (1, None), (2, ScriptedVoice()), (3, ScriptedVoice())]
+)
+async def test_any_order(seed: int, voice: ScriptedVoice | None) -> None:
     story, engine = Story(seed), ScriptedEngine(max_tokens=1024)
-    async with serving(engine) as url, talking(url) as client:
+    async with serving(engine, voice) as url, talking(url) as client:
         hearing = asyncio.create_task(story.hear(client))
         for event in story.events():
             await client.send(event)
