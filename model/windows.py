@@ -100,6 +100,16 @@ class Windows:
         real = frames(samples)
         return Window(first, real + 2, real - first, start, stop)
 
+    def every(self, samples: int) -> list[Window]:
+        """Those of a piece that has ended, the tail last."""
+        found, start = [], 0
+        while window := self.settled(start, samples):
+            found.append(window)
+            start = window.stop
+        if tail := self.tail(start, samples):
+            found.append(tail)
+        return found
+
 
 def _tokens(what: str, ms: float) -> int:
     tokens = round(ms / TOKEN_MS)
@@ -107,6 +117,11 @@ def _tokens(what: str, ms: float) -> int:
         whole = PIECE_TOKENS * TOKEN_MS
         raise ValueError(f"expected {what} to be a multiple of {TOKEN_MS} ms from 0 to {whole}, got {ms:g}")
     return tokens
+
+
+def whole(samples: int) -> Window:
+    """A piece that is encoded in one go."""
+    return Window(0, frames(samples) + 2, frames(samples), 0, audio_tokens(samples))
 
 
 def _first(start: int, left: int) -> int:

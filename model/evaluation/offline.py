@@ -19,14 +19,14 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from model import checkpoint, tools
-from model.config import audio_tokens, frames, pieces
+from model.config import audio_tokens, pieces
 from model.evaluation import conditions
 from model.evaluation.case import Answered, Case, Encoding, Outcome
 from model.features import LogMelStream, normalise
 from model.network import Cache, StepAudio2
 from model.prompt import END_THINK, LONG, SHORT, TRANSCRIBE, Prompt
 from model.training.world.core import Call, Effort
-from model.windows import Window, Windows
+from model.windows import Window, Windows, whole
 
 LIMIT = 320  # tokens of thoughts and reply
 ROW_TOKENS = 12_000  # of prompts answered together
@@ -86,19 +86,6 @@ def _batches(lengths: Sequence[int]) -> list[list[int]]:
     return out
 
 
-def _windows(samples: int, sizes: Windows | None) -> list[Window]:
-    """Those of one piece, the tail last."""
-    if sizes is None:
-        return [Window(0, frames(samples) + 2, frames(samples), 0, audio_tokens(samples))]
-    found, start = [], 0
-    while window := sizes.settled(start, samples):
-        found.append(window)
-        start = window.stop
-    if tail := sizes.tail(start, samples):
-        found.append(tail)
-    return found
-
-
 @torch.inference_mode()
 def encode(network: StepAudio2, takes: Sequence[Samples], sizes: Windows | None) -> list[list[Piece]]:
     """The pieces of each take: whole (None), or in windows of these sizes as they are heard live."""
@@ -115,7 +102,7 @@ def encode(network: StepAudio2, takes: Sequence[Samples], sizes: Windows | None)
             stream.append(samples[start:end])
             power = stream.ended().log_power
             loudest = power.amax(0).cummax(0).values
-            for window in _windows(end - start, sizes):
+            for window in sizes.every(end - start) if sizes else [whole(end - start)]:
                 mel = normalise(power[:, window.first : window.end], float(loudest[window.end - 1]))
                 alike[window.first, window.end, window.real].append((place, window, mel))
     for (first, end, real), members in alike.items():

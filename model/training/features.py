@@ -20,11 +20,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.config import SAMPLES_PER_TOKEN, AudioConfig, audio_tokens, frames
+from model.config import SAMPLES_PER_TOKEN, AudioConfig, audio_tokens
 from model.features import LogMelStream, normalise
 from model.network import AudioAdaptor, AudioEncoder
 from model.training import augment, corpus, sources, world
-from model.windows import Window, Windows
+from model.windows import Window, Windows, whole
 
 AUDIO = AudioConfig(
     n_mels=80, n_audio_ctx=1500, n_audio_state=384, n_audio_head=6, n_audio_layer=4, llm_dim=256
@@ -44,18 +44,6 @@ def encoder() -> AudioEncoder:
     return found.eval().requires_grad_(False)
 
 
-def _windows(samples: int, chunked: bool, sizes: Windows) -> list[Window]:
-    if not chunked:
-        return [Window(0, frames(samples) + 2, frames(samples), 0, audio_tokens(samples))]
-    found, start = [], 0
-    while window := sizes.settled(start, samples):
-        found.append(window)
-        start = window.stop
-    if tail := sizes.tail(start, samples):
-        found.append(tail)
-    return found
-
-
 @torch.inference_mode()
 def encode(
     ears: AudioEncoder,
@@ -71,7 +59,7 @@ def encode(
         stream.append(samples)
         power = stream.ended().log_power
         running = power.amax(0).cummax(0).values
-        for window in _windows(len(samples), in_chunks, sizes):
+        for window in sizes.every(len(samples)) if in_chunks else [whole(len(samples))]:
             mel = normalise(power[:, window.first : window.end], float(running[window.end - 1]))
             alike[window.first, window.end, window.real].append((i, window, mel))
     for (first, end, real), members in alike.items():
