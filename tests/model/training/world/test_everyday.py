@@ -71,7 +71,7 @@ def test_the_name_is_that_of_the_instructions() -> None:
 
 def test_what_is_asked_plainly_is_trained_on_and_no_words_are_both() -> None:
     held: dict[str, bool] = {}
-    assert not Utterance("everyday", "", "", everyday.BARE).held_out
+    assert not Utterance("everyday", "", "", everyday.PLAIN).held_out
     for intent in everyday.RULES:
         found = drawn(intent, 1500)
         assert {said.held_out for said in found} == {False, True}
@@ -91,7 +91,8 @@ def test_the_three_families_keep_to_few_words() -> None:
 
 
 def test_the_same_words_always_mean_the_same() -> None:
-    r, replies = random.Random(4), dict[str, str]()
+    r = random.Random(4)
+    replies: dict[str, str] = {}
     for family in (numbers, sequences, everyday):
         for rule in family.RULES.values():
             for _ in range(600):
