@@ -1,6 +1,7 @@
-"""The recordings in the repository: the demo's question and those of the tests, in held-out voices.
+"""The recordings in the repository: the demo's question and those of the tests.
 
-`python -m model.training.recordings` writes server/demo.wav and tests/recordings/. Knows no network.
+`python -m model.training.recordings` writes tests/recordings/, and server/demo.wav at the rate that clients of
+the Realtime API send. Knows no network.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from model.config import SAMPLE_RATE
 from model.training import voices
 
 ROOT = Path(__file__).parents[2]
 JOE, AWB = "piper/joe", "flite/awb"
-DEMO = ("what is twenty seven plus fifteen", JOE)
+DEMO = ("sam has nine books and gets four more how many books does sam have", JOE)
+DEMO_RATE = 24_000
 RECORDINGS = (  # file, what is said with the pause in seconds before the second, voice, in the reply
     ("sum", ("what is twenty seven plus fifteen",), JOE, ("42",)),
     ("difference", ("what is ninety minus thirty five",), AWB, ("55",)),
@@ -42,13 +45,14 @@ def build() -> None:
         manifest.append({"file": f"{name}.wav", "texts": texts, "voice": voice, "expect": expected})
     target = ROOT / "tests" / "recordings" / "manifest.json"
     target.write_text(json.dumps(manifest, indent=1) + "\n")
-    write(ROOT / "server" / "demo.wav", voices.speak([voices.Line(DEMO[0] + "?", DEMO[1])])[0])
+    demo = voices.speak([voices.Line(DEMO[0] + "?", DEMO[1])])[0]
+    write(ROOT / "server" / "demo.wav", soxr.resample(demo, SAMPLE_RATE, DEMO_RATE), DEMO_RATE)
 
 
-def write(path: Path, samples: np.ndarray) -> None:
+def write(path: Path, samples: np.ndarray, rate: int = SAMPLE_RATE) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     peak = float(np.abs(samples).max())
-    soundfile.write(path, samples * (0.6 / peak), SAMPLE_RATE, subtype="PCM_16")
+    soundfile.write(path, samples * (0.6 / peak), rate, subtype="PCM_16")
 
 
 if __name__ == "__main__":

@@ -246,5 +246,5 @@ def test_ask_prints_what_people_read(live: str) -> None:
 def test_the_demo_plays_itself_and_then_listens() -> None:
     with soundmind("serve", "--demo", "--port", "0") as server:
         server.until("playing demo.wav")
-        assert "42" in server.until("reply  .*")[0]
+        assert "Sam has 13 books." in server.until("reply  .*")[0]
         server.until("listening on http://127.0.0.1:")
