@@ -1,7 +1,7 @@
 """The recordings in the repository: the demo's question and those of the tests.
 
-`python -m model.training.recordings` writes tests/recordings/, and server/demo.wav at the rate that clients of
-the Realtime API send. Knows no network.
+`python -m model.training.recordings` writes tests/recordings/, and server/demo.wav at the rate that clients
+of the Realtime API send. Knows no network.
 """
 
 from __future__ import annotations
