@@ -64,16 +64,22 @@ async def speak(engine: Engine, context: Context, manner: Manner) -> AsyncGenera
 async def transcribe(engine: Engine, context: Context, max_tokens: int) -> AsyncGenerator[str, None]:
     """What was said in the turn that ends the context: the same again, with a typed request behind the audio.
 
-    Aborts its request when the consumer goes away. Raises EngineUnavailable, Forgotten and Refused.
+    The space that a first word brings along is left out. Aborts its request when the consumer goes away. Raises
+    EngineUnavailable, Forgotten and Refused.
     """
     prompt = engine.prompt
     closed = len(prompt.human_close())
     asked = context[: len(context) - closed] + Context.of(prompt.human_close(TRANSCRIBE))
+    begun = False
     async with aclosing(speak(engine, asked, Manner(thinking=False, max_tokens=max_tokens))) as steps:
         async for told in steps:
             for part in told.parts:
-                if isinstance(part, Reply):
-                    yield part.text
+                if not isinstance(part, Reply):
+                    continue
+                text = part.text if begun else part.text.lstrip()
+                if text:
+                    begun = True
+                    yield text
 
 
 class Progress:

@@ -131,6 +131,6 @@ async def test_a_call_cut_short_is_none() -> None:
 
 
 async def test_what_was_said_is_asked_for_behind_the_audio() -> None:
-    engine = ScriptedEngine(lambda context, sampling: ("one ", "two"))
+    engine = ScriptedEngine(lambda context, sampling: (" ", " one ", "two"))
     assert [delta async for delta in transcribe(engine, QUESTION, 100)] == ["one ", "two"]
     assert "plus oneWrite down what was said.assistant" in text_of(engine.requests[0])
