@@ -15,9 +15,10 @@ from tests.processes import ROOT, alive
 # A process with a child and a grandchild. `orderly` waits to be stopped, `stuck` does not stop, `starting`
 # has nothing to stop yet.
 PROGRAM = """
-import subprocess, sys, threading, time
+import signal, subprocess, sys, threading, time
 from server.shutdown import Shutdown, exit_now
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
 shutdown = Shutdown(grace=0.5)
 shutdown.install()
 sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
