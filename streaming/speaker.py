@@ -64,8 +64,8 @@ async def speak(engine: Engine, context: Context, manner: Manner) -> AsyncGenera
 async def transcribe(engine: Engine, context: Context, max_tokens: int) -> AsyncGenerator[str, None]:
     """What was said in the turn that ends the context: the same again, with a typed request behind the audio.
 
-    The space that a first word brings along is left out. Aborts its request when the consumer goes away. Raises
-    EngineUnavailable, Forgotten and Refused.
+    The space that a first word brings along is left out. Aborts its request when the consumer goes away.
+    Raises EngineUnavailable, Forgotten and Refused.
     """
     prompt = engine.prompt
     closed = len(prompt.human_close())
