@@ -11,6 +11,18 @@ from model.tools import call_head
 from streaming.events import BadChoice, Named, ResponseRequest, SessionSettings, thinks
 from streaming.speaker import Manner
 
+MERGED = (  # what a reply may have otherwise than its session; None: as the session
+    "instructions",
+    "tools",
+    "tool_choice",
+    "max_reasoning_tokens",
+    "max_output_tokens",
+    "spoken",
+    "voice",
+    "speed",
+    "speaks",
+)
+
 
 def merged(settings: SessionSettings, request: ResponseRequest) -> SessionSettings:
     """The settings of one reply.
@@ -18,25 +30,8 @@ def merged(settings: SessionSettings, request: ResponseRequest) -> SessionSettin
     Its effort may switch thinking off or on, and no more: how much to think is told at the head of the
     conversation, which is the session's.
     """
-    if request.instructions is not None:
-        settings = replace(settings, instructions=request.instructions)
-    if request.tools is not None:
-        settings = replace(settings, tools=request.tools)
-    if request.tool_choice is not None:
-        settings = replace(settings, tool_choice=request.tool_choice)
-    if request.max_reasoning_tokens is not None:
-        settings = replace(settings, max_reasoning_tokens=request.max_reasoning_tokens)
-    if request.max_output_tokens is not None:
-        settings = replace(settings, max_output_tokens=request.max_output_tokens)
-    if request.spoken is not None:
-        settings = replace(settings, spoken=request.spoken)
-    if request.voice is not None:
-        settings = replace(settings, voice=request.voice)
-    if request.speed is not None:
-        settings = replace(settings, speed=request.speed)
-    if request.speaks is not None:
-        settings = replace(settings, speaks=request.speaks)
-    return settings
+    asked = {name: getattr(request, name) for name in MERGED}
+    return replace(settings, **{name: value for name, value in asked.items() if value is not None})
 
 
 def check(settings: SessionSettings) -> None:
