@@ -26,9 +26,9 @@ from server.shutdown import Shutdown
 from streaming.events import Event, SessionSettings
 
 if TYPE_CHECKING:
-    from streaming.engine import VllmEngine
     from streaming.piper import Piper
     from streaming.session import Session
+    from streaming.supervisor import Supervisor
 
 PROGRESS_SECONDS = 5.0
 PING_SECONDS = 20.0  # and as long to answer: a client that lost its network is gone after 40 s
@@ -122,23 +122,22 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _engine(config: Config, say: Say) -> AsyncIterator[VllmEngine]:
+async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
     began = time.monotonic()
     say(f"loading {config.model} …")
     telling = asyncio.create_task(_progress(say))
     try:
         from model import checkpoint
         from streaming.engine import VllmEngine
+        from streaming.supervisor import supervised
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
-        engine = await VllmEngine.start(folder, config.vllm_args)
+        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args)) as engine:
+            telling.cancel()
+            say(f"engine ready in {time.monotonic() - began:.0f} s")
+            yield engine
     finally:
         telling.cancel()
-    say(f"engine ready in {time.monotonic() - began:.0f} s")
-    try:
-        yield engine
-    finally:
-        await engine.close()
 
 
 async def _progress(say: Say) -> None:
@@ -149,7 +148,7 @@ async def _progress(say: Say) -> None:
         say(f"starting the engine … {waited:.0f} s")
 
 
-async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starlette:
+async def _app(config: Config, engine: Supervisor, voice: Piper | None) -> Starlette:
     from streaming.session import Session
     from streaming.vad import SpeechDetector
 
@@ -167,6 +166,7 @@ async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starl
             speculated=metrics.speculated,
             windows=windows,
             voice=voice,
+            patience=config.engine_patience_s,
         )
 
     name = config.alias or model_name(config.model)

@@ -7,8 +7,9 @@ nothing that a test did not tell it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from model.prompt import SPECIAL, Prompt
 from streaming.context import Context
 from streaming.engine import Delta, Sampling
-from streaming.events import EngineUnavailable, SessionFull
+from streaming.events import EngineUnavailable, Forgotten, SessionFull
+
+T = TypeVar("T")
 
 LOUD = 0.05  # amplitude from which a sound is a voice
 REPLY = ("heard: one plus one\n", "1+1=2", "\n</think>\n", "1 plus 1 ", "is 2.")
@@ -52,7 +55,51 @@ class ScriptedEngine:
         self.alive = True
         self.refusal: Exception | None = None  # raised by the next request
         self.gate: asyncio.Event | None = None  # when set, every delta but a request's first waits for it
+        self.generation, self.trouble = 1, ""
+        self.succeeded = False  # a dead engine has a successor, some time
+        self._changed = asyncio.Event()  # it died, or there is another one
+        self._known: set[str] = set()  # audio that this generation was sent
         self._places = self.kv_tokens // max_tokens
+
+    def kill(self) -> None:
+        """As the kernel does it: whatever is under way ends at once. There will be another engine."""
+        self.alive, self.succeeded = False, True
+        self._turn_over()
+
+    def revive(self) -> None:
+        """The next engine, which has read nothing."""
+        self.alive, self.generation = True, self.generation + 1
+        self._known.clear()
+        self._turn_over()
+
+    def _turn_over(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def ready(self) -> None:
+        while not self.alive:
+            if not self.succeeded:
+                raise EngineUnavailable("the engine is not running")
+            await self._changed.wait()
+
+    async def _while_alive(self, work: Coroutine[Any, Any, T]) -> T:
+        """Raises EngineUnavailable when the engine dies before it is done."""
+        doing, dying = asyncio.ensure_future(work), asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait({doing, dying}, return_when=asyncio.FIRST_COMPLETED)
+            if dying.done():
+                raise EngineUnavailable("the engine has died")
+            return doing.result()
+        finally:
+            doing.cancel()
+            dying.cancel()
+            await asyncio.gather(doing, dying, return_exceptions=True)
+
+    def _read(self, context: Context) -> None:
+        """Raises Forgotten for audio without data that this generation was never sent."""
+        if not all(audio.data is not None or audio.key in self._known for audio in context.audio):
+            raise Forgotten("the engine no longer holds the audio of this conversation")
+        self._known |= {audio.key for audio in context.audio}
 
     async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[float | None, None]:
         given: list[Context] = []
@@ -60,10 +107,16 @@ class ScriptedEngine:
         self.open += 1
         try:
             async with aclosing(appends):
-                async for context in appends:
+                while True:
+                    if not self.alive:
+                        raise EngineUnavailable("the engine has died")
+                    context = await self._while_alive(_next(appends))
+                    if context is None:
+                        return
                     await asyncio.sleep(0)
                     if not self.alive:
                         raise EngineUnavailable("the engine has died")
+                    self._read(context)
                     given.append(context)
                     yield self.over(sum(given, Context())) if self.over else None
         finally:
@@ -89,11 +142,14 @@ class ScriptedEngine:
             if self.refusal:
                 refusal, self.refusal = self.refusal, None
                 raise refusal
+            self._read(context)
             parts = list(self._reply(context, sampling))
             for i, text in enumerate(parts):
                 await asyncio.sleep(0)
-                if i and self.gate:
-                    await self.gate.wait()
+                if i and self.gate and not self.gate.is_set():
+                    await self._while_alive(_opened(self.gate))
+                if not self.alive:
+                    raise EngineUnavailable("the engine has died")
                 finish = ("stop" if i < sampling.max_tokens else "length") if i + 1 == len(parts) else None
                 yield Delta(text, 1, len(context), len(context) // self.block * self.block, finish)
         finally:
@@ -119,6 +175,15 @@ class ScriptedEngine:
             yield
         finally:
             self._places += 1
+
+
+async def _next(appends: AsyncGenerator[Context, None]) -> Context | None:
+    """None at the end."""
+    return await anext(appends, None)
+
+
+async def _opened(gate: asyncio.Event) -> None:
+    await gate.wait()
 
 
 class Loudness:
