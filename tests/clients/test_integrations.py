@@ -1,4 +1,4 @@
-"""The pages of docs/integrations do what they say: their code is run, as it stands there, where its client is.
+"""The pages of docs/integrations do what they say: their code is run as it stands there.
 
 Pipecat and LiveKit are not among our requirements. Where they are installed their pages are run as well;
 everywhere those are compiled, and point at the address that the server has.

@@ -1,4 +1,4 @@
-"""`@openai/agents-realtime` on Node, as it comes: a spoken conversation with a tool, an interruption and text.
+"""`@openai/agents-realtime` on Node, as it comes: a conversation with a tool, an interruption and text.
 
 tests/clients/node/conversation.mjs holds it, and what it prints is judged here.
 """
@@ -66,7 +66,7 @@ async def test_a_conversation_with_a_tool_an_interruption_and_text(live: str, tm
 
 
 async def test_two_at_once_do_not_hear_each_other(live: str, tmp_path: Path) -> None:
-    """Typed, without a microphone: what the SDK asks for by default is taken, and each has its own history."""
+    """Typed, without a microphone; each has its own history."""
     program = """
         import { OpenAIRealtimeWebSocket, RealtimeAgent, RealtimeSession } from "@openai/agents-realtime";
         const [url, ...texts] = process.argv.slice(2);
@@ -76,7 +76,7 @@ async def test_two_at_once_do_not_hear_each_other(live: str, tmp_path: Path) -> 
         session.on("error", (error) => { console.error(error); process.exit(1); });
         await session.connect({ apiKey: "none", url });
         for (const text of texts) {
-          const done = new Promise((resolve) => session.once("agent_end", (context, agent, said) => resolve(said)));
+          const done = new Promise((resolve) => session.once("agent_end", (_, agent, said) => resolve(said)));
           session.sendMessage(text);
           console.log(await done);
         }

@@ -87,7 +87,7 @@ async def conversation(live: str, **session: Any) -> AsyncIterator[tuple[AsyncRe
     client = AsyncOpenAI(base_url=f"{live}/v1", api_key="none")
     async with client, client.realtime.connect(model="nano") as connection:
         headset = Headset(connection)
-        await connection.session.update(session={"type": "realtime", **session})  # type: ignore[typeddict-item]
+        await connection.session.update(session={"type": "realtime", **session})  # type: ignore[arg-type]
         await headset.until("session.updated")
         async with asyncio.TaskGroup() as tasks:
             speaking = tasks.create_task(headset.speak())
