@@ -57,6 +57,8 @@ class Timings(Own):
     first_reply_ms: float | None
     first_sound_ms: float | None
     done_ms: float | None
+    append_ms: float | None
+    stopped_ms: float | None
 
 
 OWN: dict[str, type[Own]] = {
