@@ -104,9 +104,9 @@ class Observer:
                 self._tell("turn.transcribed", item=item, audio_seconds=round(seconds, 3), transcript=text)
             case ev.TranscriptFailed(item, message):
                 self._tell("turn.untranscribed", item=item, message=message)
-            case ev.ItemAdded(item):
-                kind, text = type(item).__name__, getattr(item, "text", None)
-                self._tell("item.added", item=item.id, kind=kind, text=text)
+            case ev.ItemAdded(added):
+                said = getattr(added, "text", None)
+                self._tell("item.added", item=added.id, kind=type(added).__name__, text=said)
             case ev.ResponseStarted(response):
                 self._replies[response] = event, None if event.outside else self._spoken
                 self._spoken = self._spoken if event.outside else None

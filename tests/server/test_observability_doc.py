@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import Metric
+from prometheus_client.metrics import MetricWrapperBase
 
 from server.metrics import Metrics
 from server.observability_doc import LABELS, exposed, page
@@ -30,8 +31,8 @@ def test_every_label_is_told() -> None:
     metrics = Metrics(lambda: 0, lambda: 0)
     labels = {
         collector._name: collector._labelnames
-        for collector in metrics.registry._collector_to_names
-        if getattr(collector, "_labelnames", ())
+        for collector in vars(metrics).values()
+        if isinstance(collector, MetricWrapperBase) and collector._labelnames
     }
     assert labels.keys() == LABELS.keys()
     for name, known in labels.items():
