@@ -61,6 +61,8 @@ class Timings(Own):
     first_reply_ms: float | None
     first_sound_ms: float | None
     done_ms: float | None
+    append_ms: float | None
+    stopped_ms: float | None
 
 
 OWN: dict[str, type[Own]] = {
@@ -108,7 +110,7 @@ def gate() -> Iterator[list[str]]:
             wrong.append(f"{error}\n{data[:2000]}")
         await send(self, data)
 
-    WebSocket.send_text = checked  # type: ignore[method-assign]
+    WebSocket.send_text = checked  # type: ignore[assignment, method-assign]
     try:
         yield wrong
     finally:
