@@ -61,8 +61,9 @@ TOLD: dict[str, str] = {
     "response.content_part.done": "",
     "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
-    "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived (null: "
-    "did not happen)",
+    "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived; `append_ms`, what "
+    "the newest append before the reply took; `stopped_ms`, of a reply that speech cut off, from the arrival "
+    "of its first voiced sample to the last that was told of the reply (null: did not happen)",
     "soundmind.engine_lost": "**our own**: the engine has died, and its successor is being started; "
     "audio and events are taken in meanwhile",
     "soundmind.engine_back": "**our own**: the successor is there, after `down_ms`; what was being made "
@@ -365,7 +366,7 @@ class Narrator:
         ]
 
 
-TIMINGS = ("turn_ended", "first_thinking", "first_reply", "first_sound", "done")
+TIMINGS = ("turn_ended", "first_thinking", "first_reply", "first_sound", "done", "append", "stopped")
 
 
 def _item(item: ev.Item, status: str) -> Wire:

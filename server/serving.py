@@ -21,9 +21,11 @@ from starlette.applications import Starlette
 from server.app import MAX_MESSAGE, create_app
 from server.auth import is_loopback
 from server.config import Config
-from server.metrics import Metrics
+from server.logs import configure
+from server.observer import Observer
 from server.shutdown import Shutdown
-from streaming.events import Event, SessionSettings
+from server.traces import Traces, traces
+from streaming.events import Event, SessionError, SessionSettings
 
 if TYPE_CHECKING:
     from streaming.piper import Piper
@@ -47,12 +49,18 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
 
     Raises ServeError, CheckpointError, EngineStartError, and what `visit` raises; all is ended by then.
     """
+    configure(config.log_format, config.log_level, config.log_content)
+    if config.log_content:
+        say("what is said is written to the log (log_content)")
     with bind(config.host, config.port) as sock:
         if not is_loopback(config.host) and not config.keys:
             say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
         async with _voice(config) as starting, _engine(config, say) as engine:
             voice = await _spoken(starting, say)
-            async with listening(await _app(config, engine, voice), sock) as url:
+            async with (
+                _traces(config) as told,
+                listening(await _app(config, engine, voice, told), sock) as url,
+            ):
                 with _stoppable(shutdown):
                     await visit(url)
                     if stay:
@@ -74,10 +82,12 @@ async def _voice(config: Config) -> AsyncIterator[Piper | None]:
 async def _spoken(starting: Piper | None, say: Say) -> Piper | None:
     """The voice, once it is ready; none where it cannot start, which is told."""
     from streaming.voice import VoiceUnavailable
+    from streaming.warm_up import try_voice
 
     try:
         if starting is not None:
             await starting.ready()
+            await try_voice(starting)
         return starting
     except VoiceUnavailable as error:
         say(f"{error}; replies are text")
@@ -130,9 +140,14 @@ async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
         from model import checkpoint
         from streaming.engine import VllmEngine
         from streaming.supervisor import supervised
+        from streaming.warm_up import warm_up
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
         async with supervised(lambda: VllmEngine.start(folder, config.vllm_args)) as engine:
+            try:
+                await warm_up(engine)
+            except SessionError as error:
+                raise ServeError(f"the engine does not answer: {error}") from error
             telling.cancel()
             say(f"engine ready in {time.monotonic() - began:.0f} s")
             yield engine
@@ -148,7 +163,18 @@ async def _progress(say: Say) -> None:
         say(f"starting the engine … {waited:.0f} s")
 
 
-async def _app(config: Config, engine: Supervisor, voice: Piper | None) -> Starlette:
+@asynccontextmanager
+async def _traces(config: Config) -> AsyncIterator[Traces | None]:
+    """Nowhere, unless an endpoint is set. What is left is sent at the end, off the event loop."""
+    told = traces(config.alias or model_name(config.model), config.otlp_endpoint)
+    try:
+        yield told
+    finally:
+        if told is not None:
+            await asyncio.to_thread(told.close)
+
+
+async def _app(config: Config, engine: Supervisor, voice: Piper | None, told: Traces | None) -> Starlette:
     from streaming.session import Session
     from streaming.vad import SpeechDetector
 
@@ -156,14 +182,14 @@ async def _app(config: Config, engine: Supervisor, voice: Piper | None) -> Starl
 
     windows = config.windows
 
-    def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> Session:
+    def session(emit: Callable[[Event], None], settings: SessionSettings, observer: Observer) -> Session:
         return Session(
             engine,
             detector,
             emit,
             settings,
-            appended=metrics.appended,
-            speculated=metrics.speculated,
+            appended=observer.appended,
+            speculated=observer.speculated,
             windows=windows,
             voice=voice,
             patience=config.engine_patience_s,
@@ -179,6 +205,7 @@ async def _app(config: Config, engine: Supervisor, voice: Piper | None) -> Starl
         limits=config.limits,
         encoding=config.encoding,
         voices=voice.names if voice else (),
+        traces=told,
     )
 
 
@@ -215,6 +242,7 @@ async def listening(app: Starlette, sock: socket.socket) -> AsyncIterator[str]:
             ws_ping_timeout=PING_SECONDS,
             ws_per_message_deflate=False,  # base64 audio is not worth the time
             lifespan="off",
+            log_config=None,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,

@@ -50,7 +50,7 @@ class Heard:
 
 
 class Memory:
-    """`spawn` makes a task of the session's; `appended` is told of every append, for metrics.
+    """`spawn` makes a task of the session's; `appended` is told of every append, in seconds, for metrics.
 
     `ending` is told how likely the open turn was over behind so many of its samples; `lost` and `back` that
     the engine has died, and that there is another one.
@@ -63,7 +63,7 @@ class Memory:
         *,
         windows: Windows,
         spawn: Spawn,
-        appended: Callable[[], None],
+        appended: Callable[[float], None],
         ending: Ending = lambda samples, over: None,
         lost: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,

@@ -98,20 +98,20 @@ class Session:
         emit: Callable[[Event], None],
         settings: SessionSettings,
         *,
-        appended: Callable[[], None] = lambda: None,
+        appended: Callable[[float], None] = lambda seconds: None,
         speculated: Callable[[bool, int], None] = lambda promoted, tokens: None,
         windows: Windows | None = None,
         voice: Voice | None = None,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`appended` and `speculated` (whether it was heard, and its tokens until then) are for metrics.
-
-        `patience`: seconds that a reply waits for an engine.
-        """
+        """`appended` (the seconds it took) and `speculated` (whether it was heard, and its tokens until then)
+        are for metrics. `patience`: seconds that a reply waits for an engine."""
         self._engine = engine
         self._emit = emit
         self._speculated = speculated
+        self._told_append = appended
+        self._append_ms: float | None = None  # the newest append's, since the last reply began
         self._settings = settings
         self._clock = clock
         self._voice = voice
@@ -135,7 +135,7 @@ class Session:
             opening(settings, engine.prompt),
             windows=windows or Windows(),
             spawn=self._spawn,
-            appended=appended,
+            appended=self._appended,
             ending=lambda samples, over: self._microphone.judge(self._turn_start + samples, over),
             lost=self._engine_lost,
             back=self._engine_back,
@@ -236,6 +236,10 @@ class Session:
         self._microphone.configure(settings.turn_detection, settings.hears)
         self._memory.truncation = settings.truncation
         self._memory.begin_with(begins)
+
+    def _appended(self, seconds: float) -> None:
+        self._append_ms = seconds * 1000.0
+        self._told_append(seconds)
 
     # --- what a client says ---
 
@@ -443,6 +447,9 @@ class Session:
         self._turn_id = _id("item")
         self._turn_start = at
         self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
+        if self._reply is not None and self._interrupts:
+            now = self._clock()
+            self._reply.interrupted(self._microphone.arrived(self._microphone.sounded, now), now)
         self._happened(Happened.INTERRUPTION if self._interrupts else Happened.SPEECH)
         if not self._memory.hear(self._microphone.since(at)):
             self._full()
@@ -530,8 +537,9 @@ class Session:
         else:
             self._reply, self._quiet = reply, None
             self._request, self._instead = request, instead
-        if since is not None:
-            reply.timings = Timings(turn_ended=reply.since(now))
+        turn_ended = None if since is None else reply.since(now)
+        reply.timings = Timings(turn_ended=turn_ended, append=self._append_ms)
+        self._append_ms = None
         if settings.spoken and self._voice is not None:
             reply.mouth = self._mouth(reply, settings, self._voice)
         started = ResponseStarted(
@@ -601,6 +609,7 @@ class Session:
 
     def _hold_reply(self, held: bool) -> None:
         assert self._reply is not None and self._reply.thought is not None
+        self._reply.held_at = self._clock() if held else None
         self._reply.thought.hold(held)
         if self._reply.mouth is not None:
             self._reply.mouth.hold(held)

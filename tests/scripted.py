@@ -7,9 +7,9 @@ nothing that a test did not tell it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,43 +57,40 @@ class ScriptedEngine:
         self.gate: asyncio.Event | None = None  # when set, every delta but a request's first waits for it
         self.generation, self.trouble = 1, ""
         self.succeeded = False  # a dead engine has a successor, some time
-        self._changed = asyncio.Event()  # it died, or there is another one
+        self._revived = asyncio.Event()
+        self._limits: set[asyncio.Timeout] = set()  # of what is under way
         self._known: set[str] = set()  # audio that this generation was sent
         self._places = self.kv_tokens // max_tokens
 
     def kill(self) -> None:
         """As the kernel does it: whatever is under way ends at once. There will be another engine."""
         self.alive, self.succeeded = False, True
-        self._turn_over()
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
 
     def revive(self) -> None:
         """The next engine, which has read nothing."""
         self.alive, self.generation = True, self.generation + 1
         self._known.clear()
-        self._turn_over()
-
-    def _turn_over(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        self._revived.set()
+        self._revived = asyncio.Event()
 
     async def ready(self) -> None:
         while not self.alive:
             if not self.succeeded:
                 raise EngineUnavailable("the engine is not running")
-            await self._changed.wait()
+            await self._revived.wait()
 
-    async def _while_alive(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _while_alive(self, work: Awaitable[T]) -> T:
         """Raises EngineUnavailable when the engine dies before it is done."""
-        doing, dying = asyncio.ensure_future(work), asyncio.ensure_future(self._changed.wait())
         try:
-            await asyncio.wait({doing, dying}, return_when=asyncio.FIRST_COMPLETED)
-            if dying.done():
-                raise EngineUnavailable("the engine has died")
-            return doing.result()
+            async with asyncio.timeout(None) as limit:
+                self._limits.add(limit)
+                return await work
+        except TimeoutError:
+            raise EngineUnavailable("the engine has died") from None
         finally:
-            doing.cancel()
-            dying.cancel()
-            await asyncio.gather(doing, dying, return_exceptions=True)
+            self._limits.discard(limit)
 
     def _read(self, context: Context) -> None:
         """Raises Forgotten for audio without data that this generation was never sent."""
@@ -110,7 +107,7 @@ class ScriptedEngine:
                 while True:
                     if not self.alive:
                         raise EngineUnavailable("the engine has died")
-                    context = await self._while_alive(_next(appends))
+                    context = await self._while_alive(anext(appends, None))
                     if context is None:
                         return
                     await asyncio.sleep(0)
@@ -147,7 +144,7 @@ class ScriptedEngine:
             for i, text in enumerate(parts):
                 await asyncio.sleep(0)
                 if i and self.gate and not self.gate.is_set():
-                    await self._while_alive(_opened(self.gate))
+                    await self._while_alive(self.gate.wait())
                 if not self.alive:
                     raise EngineUnavailable("the engine has died")
                 finish = ("stop" if i < sampling.max_tokens else "length") if i + 1 == len(parts) else None
@@ -175,15 +172,6 @@ class ScriptedEngine:
             yield
         finally:
             self._places += 1
-
-
-async def _next(appends: AsyncGenerator[Context, None]) -> Context | None:
-    """None at the end."""
-    return await anext(appends, None)
-
-
-async def _opened(gate: asyncio.Event) -> None:
-    await gate.wait()
 
 
 class Loudness:

@@ -33,7 +33,7 @@ class Remembered:
             Context.of(engine.prompt.system(opening)),
             windows=Windows(),
             spawn=self.spawn,
-            appended=lambda: None,
+            appended=lambda seconds: None,
         )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
