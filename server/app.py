@@ -27,7 +27,7 @@ from server.metrics import Metrics
 from server.observer import Observer, Observers
 from server.protocol import ProtocolError
 from server.traces import Traces
-from server.websocket import Host, LiveSession, realtime
+from server.websocket import Host, LiveSession, realtime, resume
 from streaming.events import Encoding, EngineUnavailable, Event, SessionFull, SessionSettings
 
 PAGES = Path(__file__).parent.parent / "client_web"
@@ -89,12 +89,14 @@ def create_app(
     limits: Limits | None = None,
     encoding: Encoding = "incremental",
     voices: tuple[str, ...] = (),
+    resume_seconds: float = 60.0,
     traces: Traces | None = None,
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
-    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told.
+    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
+    `resume_seconds` is how long a conversation is kept whose line has dropped.
     """
     metrics = Metrics(engine.running, engine.kv_usage)
 
@@ -104,7 +106,7 @@ def create_app(
             yield
 
     observers = Observers(metrics, traces)
-    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices)
+    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices, resume_seconds)
     app = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", _realtime),
@@ -132,7 +134,11 @@ async def _realtime(ws: WebSocket) -> None:
     except Denied as denied:
         await ws.send_denial_response(_denied(served, denied))
         return
-    await realtime(ws, served.host, served.accounts[caller.account], caller.session)
+    account, token = served.accounts[caller.account], ws.query_params.get("resume")
+    if token is None:
+        await realtime(ws, served.host, account, caller.session)
+    else:
+        await resume(ws, served.host, account, token, ws.query_params.get("after"))
 
 
 def _caller(request: Request) -> Caller:
