@@ -142,7 +142,7 @@ class Line:
             now = self._now
             if now is None:
                 if not await self._back():
-                    break
+                    self.end()
                 continue
             try:
                 async with now.within(None):
@@ -152,6 +152,7 @@ class Line:
             if message["type"] != "websocket.disconnect":
                 return message
             if self._token is None or message.get("code") == NORMAL:
+                self._token = None
                 return message
             self._drop(now)
         return OVER
