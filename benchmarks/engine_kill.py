@@ -3,9 +3,9 @@
     python -m benchmarks.engine_kill [--tries 50] [--conversations 3]
 
 One server, started as a user starts it. For each try the conversations are opened, and each is told a name;
-then the engine's core process is killed in mid-thought, in mid-reply or between turns, one after the other, at
-a random phase, and one of them asks, or has asked, something of which the answer is known. Afterwards each is
-asked for its name: one that has been closed, or does not know it, is lost. Every try is kept in
+then the engine's core process is killed in mid-thought, in mid-reply or between turns, one after the other,
+at a random phase, and one of them asks, or has asked, something of which the answer is known. Afterwards each
+is asked for its name: one that has been closed, or does not know it, is lost. Every try is kept in
 engine_kill.json at once, and a run goes on with those that are there.
 """
 
