@@ -10,6 +10,7 @@ from streaming.endpointing import (
     WINDOW,
     Doubted,
     Endpointer,
+    Event,
     NoTurn,
     Paused,
     Resumed,
@@ -29,7 +30,7 @@ SETTINGS: st.SearchStrategy[Detection] = st.one_of(
     st.builds(SemanticVad, eagerness=st.sampled_from(("low", "medium", "high", "auto"))),
 )
 QUIET, DOUBT, SPEECH, PAUSE = "quiet", "doubt", "speech", "pause"
-NEXT = {  # what may come where
+NEXT: dict[str, dict[type[Event], str]] = {  # what may come where
     QUIET: {Doubted: DOUBT, Started: SPEECH},
     DOUBT: {Started: SPEECH, NoTurn: QUIET},
     SPEECH: {Paused: PAUSE, Stopped: QUIET, NoTurn: QUIET},
