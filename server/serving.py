@@ -25,7 +25,7 @@ from server.logs import configure
 from server.observer import Observer
 from server.shutdown import Shutdown
 from server.traces import Traces, traces
-from streaming.events import Event, SessionSettings
+from streaming.events import Event, SessionError, SessionSettings
 
 if TYPE_CHECKING:
     from streaming.engine import VllmEngine
@@ -82,10 +82,12 @@ async def _voice(config: Config) -> AsyncIterator[Piper | None]:
 async def _spoken(starting: Piper | None, say: Say) -> Piper | None:
     """The voice, once it is ready; none where it cannot start, which is told."""
     from streaming.voice import VoiceUnavailable
+    from streaming.warm_up import try_voice
 
     try:
         if starting is not None:
             await starting.ready()
+            await try_voice(starting)
         return starting
     except VoiceUnavailable as error:
         say(f"{error}; replies are text")
@@ -137,16 +139,22 @@ async def _engine(config: Config, say: Say) -> AsyncIterator[VllmEngine]:
     try:
         from model import checkpoint
         from streaming.engine import VllmEngine
+        from streaming.warm_up import warm_up
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
         engine = await VllmEngine.start(folder, config.vllm_args)
+        try:
+            try:
+                await warm_up(engine)
+            except SessionError as error:
+                raise ServeError(f"the engine does not answer: {error}") from error
+            telling.cancel()
+            say(f"engine ready in {time.monotonic() - began:.0f} s")
+            yield engine
+        finally:
+            await engine.close()
     finally:
         telling.cancel()
-    say(f"engine ready in {time.monotonic() - began:.0f} s")
-    try:
-        yield engine
-    finally:
-        await engine.close()
 
 
 async def _progress(say: Say) -> None:
