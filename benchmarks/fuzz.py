@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -409,7 +409,7 @@ def main() -> None:
     name = "fuzz" if given.url is None and given.model is None else "fuzz-real"
     title = f"{outcome.events} events of {given.clients} bad clients, seed {given.seed}"
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / f"{name}.json").write_text(json.dumps(asdict(outcome)) + "\n")
+    (given.out / f"{name}.json").write_text(json.dumps(vars(outcome)) + "\n")
     (given.out / f"{name}.md").write_text(table(outcome, title))
     print(table(outcome, title))
     if outcome.faults:

@@ -23,6 +23,7 @@ async def test_bad_clients_beside_a_good_one(seed: int) -> None:
     assert len(outcome.errors) > 10
     assert outcome.left and not any(outcome.left.values())
     assert "| faults | none |" in table(outcome, "a run")
+    assert json.loads(json.dumps(vars(outcome)))["events"] == outcome.events
 
 
 def test_the_mischief_is_the_same_again_and_of_every_kind() -> None:
