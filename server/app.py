@@ -37,8 +37,12 @@ MAX_MESSAGE = (
 
 
 class LiveEngine(Protocol):
-    """What this needs of `streaming.engine.VllmEngine`."""
+    """What this needs of `streaming.supervisor.Supervisor`."""
 
+    @property
+    def generation(self) -> int: ...
+    @property
+    def trouble(self) -> str: ...
     def admit(self) -> AbstractContextManager[None]: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
@@ -169,14 +173,17 @@ async def _models(request: Request) -> Response:
 
 
 async def _healthz(request: Request) -> Response:
-    """503 when nobody could be served; a full server is well."""
+    """503 when nobody could be served; a full server is well. `generation` counts the engines."""
+    engine = _served(request).engine
+    told: dict[str, object] = {"generation": engine.generation}
     try:
-        with _served(request).engine.admit():
-            return JSONResponse({"status": "ok"})
+        with engine.admit():
+            return JSONResponse({"status": "ok", **told})
     except SessionFull as error:
-        return JSONResponse({"status": "full", "reason": str(error)})
+        return JSONResponse({"status": "full", "reason": str(error), **told})
     except EngineUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, 503)
+        reason = engine.trouble or str(error)
+        return JSONResponse({"status": "restarting", "reason": reason, **told}, 503)
 
 
 async def _metrics(request: Request) -> Response:

@@ -57,6 +57,7 @@ class Config:
     session_minutes: float | None = None
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
+    engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died
     log_format: Format = "text"
     log_level: Level = "warning"
     log_content: bool = False  # write what is said to the log
@@ -74,7 +75,7 @@ class Config:
             assert self.windows
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        for name in ("sessions_per_key", "session_minutes", "kbytes_per_second", "replies_per_minute"):
+        for name in POSITIVE:
             if (most := getattr(self, name)) is not None and most <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {most}")
         if not all(self.api_keys):
@@ -115,9 +116,17 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "session_minutes": (int | float, "a number"),
     "kbytes_per_second": (int | float, "a number"),
     "replies_per_minute": (int, "a whole number"),
+    "engine_patience_s": (int | float, "a number"),
 }
 
 
+POSITIVE = (
+    "sessions_per_key",
+    "session_minutes",
+    "kbytes_per_second",
+    "replies_per_minute",
+    "engine_patience_s",
+)
 SWITCHES = {"log_content"}
 ON_OR_OFF = {"true": True, "1": True, "false": False, "0": False}
 LISTS = ("vllm_args", "api_keys", "origins")

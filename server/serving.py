@@ -28,9 +28,9 @@ from server.traces import Traces, traces
 from streaming.events import Event, SessionError, SessionSettings
 
 if TYPE_CHECKING:
-    from streaming.engine import VllmEngine
     from streaming.piper import Piper
     from streaming.session import Session
+    from streaming.supervisor import Supervisor
 
 PROGRESS_SECONDS = 5.0
 PING_SECONDS = 20.0  # and as long to answer: a client that lost its network is gone after 40 s
@@ -138,18 +138,18 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _engine(config: Config, say: Say) -> AsyncIterator[VllmEngine]:
+async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
     began = time.monotonic()
     say(f"loading {config.model} …")
     telling = asyncio.create_task(_progress(say))
     try:
         from model import checkpoint
         from streaming.engine import VllmEngine
+        from streaming.supervisor import supervised
         from streaming.warm_up import warm_up
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
-        engine = await VllmEngine.start(folder, config.vllm_args)
-        try:
+        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args)) as engine:
             try:
                 await warm_up(engine)
             except SessionError as error:
@@ -157,8 +157,6 @@ async def _engine(config: Config, say: Say) -> AsyncIterator[VllmEngine]:
             telling.cancel()
             say(f"engine ready in {time.monotonic() - began:.0f} s")
             yield engine
-        finally:
-            await engine.close()
     finally:
         telling.cancel()
 
@@ -182,7 +180,7 @@ async def _traces(config: Config) -> AsyncIterator[Traces | None]:
             await asyncio.to_thread(told.close)
 
 
-async def _app(config: Config, engine: VllmEngine, voice: Piper | None, told: Traces | None) -> Starlette:
+async def _app(config: Config, engine: Supervisor, voice: Piper | None, told: Traces | None) -> Starlette:
     from streaming.session import Session
     from streaming.vad import SpeechDetector
 
@@ -200,6 +198,7 @@ async def _app(config: Config, engine: VllmEngine, voice: Piper | None, told: Tr
             speculated=observer.speculated,
             windows=windows,
             voice=voice,
+            patience=config.engine_patience_s,
         )
 
     name = config.alias or model_name(config.model)

@@ -118,7 +118,7 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
     except SessionFull as error:
         await farewell(TRY_AGAIN, "session_limit", f"{error}; try again later")
     except EngineUnavailable as error:
-        await farewell(INTERNAL, "engine_unavailable", f"{error}; try again later")
+        await farewell(INTERNAL, error.code, f"{error}; try again later")
     except SlowClient as error:
         logger.warning("closed a client that does not read: %s", error)
         await _close(ws, POLICY)

@@ -242,6 +242,18 @@ class IdleTimeout:
 
 
 @dataclass(frozen=True)
+class EngineLost:
+    """The engine has died. The session goes on; what it is asked for waits for the next one."""
+
+
+@dataclass(frozen=True)
+class EngineBack:
+    """Another one is there, and is told the conversation."""
+
+    seconds: float  # that there was none
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Something was refused that no command of the client asked for: a SessionError's code, and why."""
 
@@ -386,6 +398,8 @@ Event = (
     SpeechStarted
     | SpeechStopped
     | IdleTimeout
+    | EngineLost
+    | EngineBack
     | Trouble
     | Committed
     | Cleared
@@ -486,3 +500,5 @@ class SessionFull(Exception):
 
 class EngineUnavailable(Exception):
     """The engine is not running; try later."""
+
+    code = "engine_unavailable"

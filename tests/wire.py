@@ -65,10 +65,27 @@ class Timings(Own):
     stopped_ms: float | None
 
 
-OWN: dict[str, type[Own]] = {
+class EngineLost(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.engine_lost"]
+
+
+class EngineBack(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.engine_back"]
+    down_ms: int
+
+
+OWN: dict[str, type[BaseModel]] = {
     "response.reasoning_text.delta": ReasoningDelta,
     "response.reasoning_text.done": ReasoningDone,
     "soundmind.timings": Timings,
+    "soundmind.engine_lost": EngineLost,
+    "soundmind.engine_back": EngineBack,
 }
 
 
