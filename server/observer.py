@@ -138,7 +138,7 @@ class Observer:
             message=done.message,
             **timings,
         )
-        started, spoke = self._replies.pop(done.response_id)
+        begun = self._replies.pop(done.response_id, None)
         calls = self._calls.pop(done.response_id, 0)
-        if self._traces is not None:
-            self._traces.turn(Turn(self._session, started, done, calls, spoke, self._clock()))
+        if self._traces is not None and begun is not None:
+            self._traces.turn(Turn(self._session, begun[0], done, calls, begun[1], self._clock()))

@@ -50,11 +50,9 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
     Raises ServeError, CheckpointError, EngineStartError, and what `visit` raises; all is ended by then.
     """
     configure(config.log_format, config.log_level, config.log_content)
-    if config.log_content:
-        say("what is said is written to the log (log_content)")
     with bind(config.host, config.port) as sock:
-        if not is_loopback(config.host) and not config.keys:
-            say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
+        for caution in cautions(config):
+            say(caution)
         async with _voice(config) as starting, _engine(config, say) as engine:
             voice = await _spoken(starting, say)
             async with (
@@ -65,6 +63,14 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
                     await visit(url)
                     if stay:
                         await asyncio.get_running_loop().create_future()
+
+
+def cautions(config: Config) -> Iterator[str]:
+    """What an operator may not have meant."""
+    if not is_loopback(config.host) and not config.keys:
+        yield f"anybody who reaches {config.host} may use this server: --api-key asks them for a key"
+    if config.log_content:
+        yield "what is said, thought and called is written to the log: log_content is on"
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from streaming.events import ResponseDone, ResponseStarted
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MS = 1_000_000  # nanoseconds
 PROVIDER = "soundmind"
+CLOSE_SECONDS = 3.0  # the SDK itself would try for ten where no collector is there
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,6 @@ def stages(turn: Turn) -> Iterator[tuple[str, int, int]]:
 
 
 class Traces:
-    """`close` sends what is left; it blocks."""
-
     def __init__(self, model: str, processor: SpanProcessor) -> None:
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
@@ -161,8 +161,11 @@ class Traces:
             self._tracer.start_span(name, inside, start_time=start).end(stop)
         root.end(turn.at)
 
-    def close(self) -> None:
-        self._provider.shutdown()
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Send what is left; blocks, but no longer than that, whatever becomes of it."""
+        sending = Thread(target=self._provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(seconds)
 
 
 def traces(model: str, endpoint: str | None) -> Traces | None:

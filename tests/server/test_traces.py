@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socket import socket
+from threading import Thread
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -111,6 +115,46 @@ def test_how_a_reply_ended(status: Status, calls: int, finish: str) -> None:
 def test_the_names_are_those_of_the_conventions() -> None:
     known = {value for name, value in vars(gen_ai_attributes).items() if name.startswith("GEN_AI_")}
     assert {name for name in ATTRIBUTES if name.startswith("gen_ai.")} <= known
+
+
+def test_they_arrive_at_a_collector() -> None:
+    posted: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as collector:
+        thread = Thread(target=collector.serve_forever)
+        thread.start()
+        try:
+            told = traces("nano", f"http://127.0.0.1:{collector.server_port}/")
+            assert told is not None
+            told.turn(turn())
+            told.close()
+        finally:
+            collector.shutdown()
+            thread.join()
+    ((path, body),) = posted
+    assert path == "/v1/traces"
+    (resource,) = ExportTraceServiceRequest.FromString(body).resource_spans
+    names = [span.name for scope in resource.scope_spans for span in scope.spans]
+    assert sorted(names) == sorted({"chat nano", *SPANS} - {"chat MODEL"})
+
+
+def test_a_collector_that_is_not_there_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    with socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        told = traces("nano", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert told is not None
+        told.turn(turn())
+        told.close(0.5)
+    assert "said" not in caplog.text
 
 
 def test_off_is_not_even_imported() -> None:
