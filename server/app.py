@@ -98,7 +98,7 @@ def create_app(
     that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
     `resume_seconds` is how long a conversation is kept whose line has dropped.
     """
-    metrics = Metrics(engine.running, engine.kv_usage)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
 
     @contextmanager
     def admit() -> Iterator[None]:
