@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from model.windows import LEFT, LOOK_AHEAD, TOKEN_MS, Windows
+from server.ice import BadIceServer, Ice
 from server.limits import Limits
 from streaming.events import Encoding
 
@@ -46,6 +47,11 @@ class Config:
     session_minutes: float | None = None
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
+    connect_seconds: float = 15.0  # for a call over WebRTC to come about
+    ice_servers: tuple[str, ...] = ()  # stun:HOST:PORT, turn:HOST:PORT, turns:HOST:PORT
+    turn_username: str | None = None
+    turn_password: str | None = None
+    turn_secret: str | None = None  # shared with the TURN server: each call gets a password of its own
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -58,6 +64,12 @@ class Config:
             assert self.windows
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        try:
+            assert self.ice
+        except BadIceServer as error:
+            raise ConfigError(f"ice_servers: {error}") from error
+        if self.connect_seconds <= 0:
+            raise ConfigError(f"connect_seconds: expected more than 0, got {self.connect_seconds}")
         for name in ("sessions_per_key", "session_minutes", "kbytes_per_second", "replies_per_minute"):
             if (most := getattr(self, name)) is not None and most <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {most}")
@@ -76,6 +88,11 @@ class Config:
     def keys(self) -> tuple[str, ...]:
         """Clients must know one of them; none: nobody is asked."""
         return self.api_keys if self.api_key is None else (self.api_key, *self.api_keys)
+
+    @property
+    def ice(self) -> Ice:
+        """How calls find their way."""
+        return Ice(self.host, self.ice_servers, self.turn_username, self.turn_password, self.turn_secret)
 
     @property
     def limits(self) -> Limits:
@@ -99,10 +116,11 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "session_minutes": (int | float, "a number"),
     "kbytes_per_second": (int | float, "a number"),
     "replies_per_minute": (int, "a whole number"),
+    "connect_seconds": (int | float, "a number"),
 }
 
 
-LISTS = ("vllm_args", "api_keys", "origins")
+LISTS = ("vllm_args", "api_keys", "origins", "ice_servers")
 
 
 def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = None) -> Config:

@@ -187,6 +187,8 @@ async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starl
         limits=config.limits,
         encoding=config.encoding,
         voices=voice.names if voice else (),
+        ice=config.ice,
+        connect_seconds=config.connect_seconds,
     )
 
 
@@ -222,7 +224,7 @@ async def listening(app: Starlette, sock: socket.socket) -> AsyncIterator[str]:
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             ws_per_message_deflate=False,  # base64 audio is not worth the time
-            lifespan="off",
+            lifespan="on",
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,

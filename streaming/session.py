@@ -65,7 +65,7 @@ from streaming.events import (
 )
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.mouth import Mouth, Track
+from streaming.mouth import Mouth, Player, Track
 from streaming.recall import gathered, opening
 from streaming.reply import ActiveReply
 from streaming.speaker import Told, speak, transcribe
@@ -108,6 +108,7 @@ class Session:
         self._settings = settings
         self._clock = clock
         self._voice = voice
+        self._player: Player | None = None
         self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
         self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
         self._state = State.IDLE
@@ -212,6 +213,10 @@ class Session:
         self._microphone.configure(settings.turn_detection, settings.hears)
         self._memory.truncation = settings.truncation
         self._memory.begin_with(begins)
+
+    def play_through(self, player: Player) -> None:
+        """From here on replies are played by this: it says what was heard, and a reply lasts until then."""
+        self._player = player
 
     # --- what a client says ---
 
@@ -525,7 +530,8 @@ class Session:
             self._microphone.playing(pcm)
             self._emit(reply.said(pcm, text, self._clock()))
 
-        return Mouth(voice, settings.voice or voice.names[0], settings.speed, told, self._clock)
+        name = settings.voice or voice.names[0]
+        return Mouth(voice, name, settings.speed, told, self._clock, reply.item_id, self._player)
 
     async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"
@@ -565,7 +571,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 speaking = tasks.create_task(mouth.run())
                 finish = await self._decode(reply, thought)
-                await mouth.quiet()
+                await mouth.finished()
                 speaking.cancel()
             return finish
         except BaseExceptionGroup as group:
@@ -589,9 +595,15 @@ class Session:
                 still = max(0.0, reply.mouth.ends(now) - now)
             else:
                 self._microphone.silenced()
-            self._tracks[reply.item_id] = (reply.mouth.track, reply.heard(status, now))
+            heard = reply.heard(status, now)
+            self._tracks[reply.item_id] = (reply.mouth.track, heard)
             while len(self._tracks) > TRACKS:
                 del self._tracks[next(iter(self._tracks))]
+            if self._player:
+                self._player.hold(False)
+                if reply.text and heard != reply.text:
+                    played = min(int(self._player.played(reply.item_id)), reply.mouth.track.ms)
+                    self._emit(Truncated(reply.item_id, played, heard))
         self._quiet = now + still, self._microphone.clock + int(still * RATE)
 
     def _finish_aside(

@@ -1,0 +1,372 @@
+"""Calls over WebRTC, with aiortc as the client: the routes, the events, the sound, and every way to end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+from aiortc import RTCSessionDescription
+from httpx import AsyncClient
+
+from server import webrtc
+from server.limits import Limits
+from tests.scripted import ScriptedEngine
+from tests.server.client import eventually, idle, pcm, serving
+from tests.server.peer import RATE, Peer, calling, loopback, peer
+from tests.streaming.talk import text_of
+from tests.voices import ScriptedVoice
+from tests.wire import validate
+
+SAID = "Oh yes, it is so. Then we go on and on and on from here to there."
+HEADERS = {"authorization": "Bearer sesame"}
+QUICK = {"type": "realtime", "reasoning": {"effort": "minimal"}}
+PITCH = 400.0  # Hz
+
+
+class Tone(ScriptedVoice):
+    """Its words sound: a tone that survives Opus."""
+
+    async def say(self, *args: Any) -> AsyncIterator[Any]:  # type: ignore[override]
+        at = 0
+        async for sound in super().say(*args):
+            samples = len(sound.pcm) // 2
+            tone = 8000 * np.sin(2 * np.pi * PITCH * np.arange(at, at + samples) / 24_000)
+            at += samples
+            yield type(sound)(tone.astype("<i2").tobytes(), sound.ends)
+
+
+@pytest.fixture(autouse=True)
+def _loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback(monkeypatch)
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine(lambda context, sampling: (SAID,))
+
+
+@pytest.fixture
+async def url(engine: ScriptedEngine) -> AsyncIterator[str]:
+    async with serving(engine, Tone()) as url:
+        yield url
+    await idle(engine)
+
+
+async def ask(client: Peer) -> str:
+    """A reply that is being heard; its id."""
+    client.send({"type": "response.create"})
+    started = await client.until("output_audio_buffer.started")
+    return str(started["response_id"])
+
+
+async def test_a_spoken_question_is_answered_with_sound(url: str, engine: ScriptedEngine) -> None:
+    async with calling(url, QUICK) as client:
+        client.microphone.say(pcm(900))
+        await client.until("output_audio_buffer.started")
+        await eventually(lambda: sum(client.loud()) > 50)
+        sound = np.concatenate(
+            [frame for frame, loud in zip(client.heard, client.loud(), strict=False) if loud]
+        )
+        spectrum = np.abs(np.fft.rfft(sound[5 * 960 :].astype(np.float64)))
+        pitch = np.argmax(spectrum) * RATE / (sound.size - 5 * 960)
+        assert abs(pitch - PITCH) < 5
+        stopped = await client.until("output_audio_buffer.stopped")
+        kinds = client.kinds()
+        assert kinds[:5] == [
+            "session.created",
+            "input_audio_buffer.speech_started",
+            "input_audio_buffer.speech_stopped",
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+        ]
+        assert kinds[-2:] == ["response.done", "output_audio_buffer.stopped"]
+        assert "response.output_audio.delta" not in kinds
+        done = client.seen[-2]["response"]
+        assert done["id"] == stopped["response_id"] and done["status"] == "completed"
+        assert done["output"][0]["content"] == [{"type": "output_audio", "transcript": SAID}]
+        assert len([e for e in client.seen if e["type"] == "output_audio_buffer.started"]) == 1
+
+
+async def test_a_barge_in_silences_it_and_keeps_what_was_sent(url: str, engine: ScriptedEngine) -> None:
+    async with calling(url, QUICK) as client:
+        response_id = await ask(client)
+        await eventually(lambda: sum(client.loud()) >= 75)  # 1.5 s
+        client.microphone.say(pcm(1500))
+        cleared = await client.until("output_audio_buffer.cleared")
+        assert cleared["response_id"] == response_id
+        truncated = await client.until("conversation.item.truncated")
+        heard_ms = truncated["audio_end_ms"]
+        mark = len(client.heard)
+        await eventually(lambda: len(client.heard) >= mark + 15)  # what was on its way
+        assert not any(client.loud()[mark + 15 :])
+        done = next(e["response"] for e in client.seen if e["type"] == "response.done")
+        assert done["status_details"] == {"type": "cancelled", "reason": "turn_detected"}
+        # What the conversation keeps is what came, but for the client's own buffer.
+        came_ms = 20 * sum(client.loud())
+        assert came_ms - 400 <= heard_ms <= came_ms + 60
+        await client.until("response.created")
+        item_id = truncated["item_id"]
+        client.send({"type": "conversation.item.retrieve", "item_id": item_id})
+        item = (await client.until("conversation.item.retrieved"))["item"]
+        kept = item["content"][0]["transcript"]
+        letters = sum(map(str.isalpha, kept))
+        assert SAID.startswith(kept) and kept != SAID
+        assert letters * 100 <= heard_ms < (letters + 6) * 100  # the voice takes 0.1 s a letter
+        told = text_of(engine.requests[-1])
+        assert kept.strip() in told and "from here" not in told
+
+
+async def test_a_cancelled_reply_falls_silent(url: str) -> None:
+    async with calling(url, QUICK) as client:
+        response_id = await ask(client)
+        client.send({"type": "response.cancel"})
+        assert (await client.until("output_audio_buffer.cleared"))["response_id"] == response_id
+        done = next(e["response"] for e in client.seen if e["type"] == "response.done")
+        assert done["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
+        client.send({"type": "output_audio_buffer.clear"})  # as stock clients do behind it
+        await client.update()
+        assert client.kinds().count("output_audio_buffer.cleared") == 1
+        assert "error" not in client.kinds()
+
+
+async def test_clearing_the_output_ends_the_reply(url: str) -> None:
+    async with calling(url, QUICK) as client:
+        response_id = await ask(client)
+        client.send({"type": "output_audio_buffer.clear", "event_id": "mine"})
+        assert (await client.until("output_audio_buffer.cleared"))["response_id"] == response_id
+        await ask(client)
+
+
+async def test_a_cough_holds_the_reply_and_it_goes_on(url: str) -> None:
+    async with calling(url, QUICK) as client:
+        await ask(client)
+        await eventually(lambda: sum(client.loud()) >= 25)
+        client.microphone.say(pcm(200))
+        await client.until("output_audio_buffer.stopped")
+        done = next(e["response"] for e in client.seen if e["type"] == "response.done")
+        assert done["status"] == "completed"
+        loud = client.loud()
+        first, last = loud.index(True), len(loud) - loud[::-1].index(True)
+        assert 5 <= loud[first:last].count(False) < 100  # it waited
+        letters = sum(map(str.isalpha, SAID))
+        assert abs(loud.count(True) - letters * 5) <= 10  # and nothing of it was lost
+
+
+async def test_events_are_those_of_the_websocket(url: str) -> None:
+    async with calling(url) as client:
+        updated = await client.update(
+            output_modalities=["text"], audio={"input": {"format": {"type": "audio/pcmu"}}}
+        )
+        assert updated["session"]["output_modalities"] == ["text"]
+        assert updated["session"]["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
+        client.send("no json")
+        assert (await client.until("error"))["error"]["code"] == "invalid_json"
+        client.send({"type": "input_audio_buffer.append", "audio": "", "event_id": "mine"})
+        error = (await client.until("error"))["error"]
+        assert (error["code"], error["event_id"]) == ("unsupported", "mine")
+        client.send({"type": "response.create"})
+        done = (await client.until("response.done"))["response"]
+        assert done["output"][0]["content"] == [{"type": "output_text", "text": SAID}]
+        assert not any(kind.startswith("output_audio_buffer") for kind in client.kinds())
+
+
+async def test_push_to_talk(url: str) -> None:
+    async with calling(url, QUICK | {"audio": {"input": {"turn_detection": None}}}) as client:
+        assert client.seen[0]["session"]["audio"]["input"]["turn_detection"] is None
+        client.send({"type": "input_audio_buffer.clear"})
+        await client.until("input_audio_buffer.cleared")
+        client.microphone.say(pcm(500))
+        await eventually(lambda: not client.microphone.left)
+        client.send({"type": "input_audio_buffer.commit"})
+        await client.until("input_audio_buffer.committed")
+        await ask(client)
+
+
+async def test_hanging_up_ends_the_call_and_gives_its_place_back(engine: ScriptedEngine) -> None:
+    limits = Limits(sessions=1)
+    async with serving(engine, Tone(), keys=["sesame"], limits=limits) as url:
+        async with calling(url, QUICK, HEADERS) as client:
+            await ask(client)
+            assert client.location.startswith("/v1/realtime/calls/rtc_")
+            async with peer(url, HEADERS) as other:
+                refused = await other.post(await other.offer())
+            assert refused.status_code == 429
+            assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+            assert (await client.hang_up()).status_code == 200
+            await client.closed.wait()
+            await eventually(lambda: engine.running() == 0)
+            assert (await client.hang_up()).status_code == 404
+        async with calling(url, QUICK, HEADERS) as client:
+            await client.update()
+
+
+async def test_a_client_that_closes_leaves_nothing(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone(), limits=Limits(sessions=1)) as url:
+        async with calling(url, QUICK) as client:
+            await ask(client)
+        await idle(engine)
+        async with peer(url) as other:
+            await other.place(await other.offer())
+
+
+async def test_a_call_that_never_connects_is_freed(
+    engine: ScriptedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = Limits(sessions=1)
+    async with serving(engine, Tone(), limits=limits, connect_seconds=0.3) as url, peer(url) as client:
+        offer = await client.offer()
+        assert (await client.post(offer)).status_code == 201
+        assert (await client.post(offer)).status_code == 429
+        await eventually(lambda: "freed" in caplog.text)
+        assert "no connection within 0.3 s: ICE found no way to the client" in caplog.text
+        await client.place(offer)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda sdp: "hello", "with audio"),
+        (lambda sdp: "", "with audio"),
+        (lambda sdp: sdp.replace("opus/48000/2", "speex/48000/2"), "with Opus"),
+        (lambda sdp: sdp.replace("a=sendrecv", "a=sendonly"), "that can be heard"),
+        (lambda sdp: sdp.partition("m=application")[0], "data channel"),
+        (lambda sdp: sdp.replace("a=ice-ufrag", "a=ice-nothing"), "cannot be answered"),
+        (lambda sdp: sdp + "a=rtpmap:x y\r\n", "SDP"),
+        (lambda sdp: "v=0\r\n" * 20_000, "at most"),
+    ],
+)
+async def test_a_bad_offer(change: Any, told: str, url: str) -> None:
+    async with peer(url) as client:
+        answer = await client.post(change(await client.offer()))
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == "invalid_offer" and told in error["message"]
+
+
+async def test_a_bad_session_or_body(url: str) -> None:
+    async with peer(url) as client:
+        offer = await client.offer()
+        wrong = await client.post(offer, {"type": "realtime", "voice": "x"})
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "unknown_parameter")
+        wrong = await client.post(offer, {"audio": {"output": {"voice": "nobody"}}})
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "audio.output.voice")
+        wrong = await client.post(offer, {"tool_choice": {"type": "function", "name": "f"}})
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_tool_choice")
+        wrong = await client.post(offer, headers={"content-type": "text/plain"})
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_content_type")
+        wrong = await client.post("x" * 2**21)
+        assert wrong.status_code == 413
+
+
+async def test_who_may_call(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone(), keys=["sesame"]) as url:
+        async with peer(url) as client:
+            denied = await client.post(await client.offer())
+            assert (denied.status_code, denied.json()["error"]["code"]) == (401, "invalid_api_key")
+            client.location = "/v1/realtime/calls/rtc_1"
+            assert (await client.hang_up()).status_code == 401
+        session = {"type": "realtime", "instructions": "Be brief.", "reasoning": {"effort": "minimal"}}
+        async with AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as http:
+            made = await http.post("/v1/realtime/client_secrets", json={"session": session}, headers=HEADERS)
+        secret = {"authorization": f"Bearer {made.json()['value']}"}
+        async with calling(url, None, secret) as client:
+            assert client.seen[0]["session"]["instructions"] == "Be brief."
+        async with calling(url, {"instructions": "Be long."}, secret) as client:
+            assert client.seen[0]["session"]["instructions"] == "Be long."
+            assert client.seen[0]["session"]["reasoning"] == {"effort": "minimal"}
+
+
+async def test_full_and_dead_are_different_errors(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone()) as url, peer(url) as client:
+        offer = await client.offer()
+        engine._places = 0
+        full = await client.post(offer)
+        assert (full.status_code, full.json()["error"]["code"]) == (503, "session_limit")
+        engine.alive = False
+        dead = await client.post(offer)
+        assert (dead.status_code, dead.json()["error"]["code"]) == (503, "engine_unavailable")
+
+
+async def test_the_engine_dies_in_mid_call(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone()) as url, calling(url, QUICK) as client:
+        engine.alive = False
+        client.microphone.say(pcm(900))
+        error = (await client.until("error"))["error"]
+        assert error["code"] == "engine_unavailable"
+        await client.closed.wait()
+
+
+async def test_the_server_stops_in_mid_call(engine: ScriptedEngine) -> None:
+    async with peer("ws://nowhere") as client:
+        async with (
+            serving(engine, Tone()) as url,
+            AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as http,
+        ):
+            client.http = http
+            await client.call(QUICK)
+            await ask(client)
+        await client.closed.wait()
+    await idle(engine)
+
+
+async def test_a_session_lasts_as_long_as_it_may(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone(), limits=Limits(session_seconds=1.5)) as url, calling(url) as client:
+        assert client.seen[0]["session"]["expires_at"]
+        assert (await client.until("error"))["error"]["code"] == "session_expired"
+        await client.closed.wait()
+
+
+async def test_pages_of_other_origins(engine: ScriptedEngine) -> None:
+    path = "/v1/realtime/calls"
+    page = {"origin": "https://page.example"}
+    async with serving(engine, Tone(), keys=["sesame"]) as url, peer(url, HEADERS) as client:
+        asked = await client.http.options(path, headers={**page, "access-control-request-method": "POST"})
+        assert asked.headers["access-control-allow-origin"] == page["origin"]
+        allowed = asked.headers["access-control-allow-headers"]
+        assert {"authorization", "content-type", "x-openai-agents-sdk"} <= set(allowed.split(", "))
+        answer = await client.post(await client.offer(), headers=page)
+        assert answer.status_code == 201
+        assert answer.headers["access-control-allow-origin"] == page["origin"]
+        assert "Location" in answer.headers["access-control-expose-headers"]
+    async with serving(engine, Tone(), keys=["sesame"], origins=["https://ours.example"]) as url:
+        async with peer(url, HEADERS) as client:
+            asked = await client.http.options(path, headers=page)
+            assert "access-control-allow-origin" not in asked.headers
+            answer = await client.post(await client.offer(), headers=page)
+            assert answer.status_code == 403
+
+
+async def test_an_offer_without_candidates_connects(url: str) -> None:
+    """As a browser's that does not wait for its own: it finds us."""
+    async with peer(url) as client:
+        whole = await client.offer()
+        bare = "".join(
+            line
+            for line in whole.splitlines(keepends=True)
+            if not line.startswith(("a=candidate", "a=end-of-candidates"))
+        )
+        answer = await client.post(bare)
+        assert "127.0.0.1" in answer.text and "useinbandfec=1" in answer.text
+        await client.pc.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+        assert (await client.next())["type"] == "session.created"
+
+
+async def test_a_lost_packet_is_made_up_for(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 0
+    add = webrtc.Tap.add
+
+    def lossy(tap: webrtc.Tap, packet: Any) -> tuple[bool, None]:
+        nonlocal count
+        count += 1
+        return (False, None) if count % 10 == 5 else add(tap, packet)
+
+    monkeypatch.setattr(webrtc.Tap, "add", lossy)
+    async with calling(url, QUICK) as client:
+        client.microphone.say(pcm(1000))
+        stopped = await client.until("input_audio_buffer.speech_stopped")
+        started = next(e for e in client.seen if e["type"] == "input_audio_buffer.speech_started")
+        spoken = stopped["audio_end_ms"] - started["audio_start_ms"]
+        assert 1300 <= spoken <= 2100  # the second, its padding and the silence that ended it
+    validate(stopped)
