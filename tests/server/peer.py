@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -19,12 +19,30 @@ from av import AudioFrame
 from httpx import AsyncClient, Response
 from numpy.typing import NDArray
 
+from streaming.spoken_text import Word
+from streaming.voice import Sound
+from tests.voices import ScriptedVoice
 from tests.wire import validate
 
 Wire = dict[str, Any]
 RATE = 48_000
 SAMPLES = RATE // 50
+QUICK = {"type": "realtime", "reasoning": {"effort": "minimal"}}
+PITCH = 400.0  # Hz
 LOUD = 1000.0  # root mean square of 16-bit samples, from which on a frame is sound
+
+
+class Tone(ScriptedVoice):
+    """Its words sound: a tone that survives Opus."""
+
+    async def say(self, words: Sequence[Word], name: str, speed: float) -> AsyncGenerator[Sound, None]:
+        at = 0
+        async with aclosing(super().say(words, name, speed)) as sounds:
+            async for sound in sounds:
+                samples = len(sound.pcm) // 2
+                tone = 8000 * np.sin(2 * np.pi * PITCH * np.arange(at, at + samples) / 24_000)
+                at += samples
+                yield Sound(tone.astype("<i2").tobytes(), sound.ends)
 
 
 class Microphone(MediaStreamTrack):
@@ -159,6 +177,13 @@ class Peer:
 
     def loud(self) -> list[bool]:
         return [bool(np.sqrt(np.mean(frame.astype(np.float64) ** 2)) > LOUD) for frame in self.heard]
+
+
+async def ask(client: Peer) -> str:
+    """A reply that is being heard; its id."""
+    client.send({"type": "response.create"})
+    started = await client.until("output_audio_buffer.started")
+    return str(started["response_id"])
 
 
 @asynccontextmanager
