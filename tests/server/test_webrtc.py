@@ -10,8 +10,10 @@ import pytest
 from aiortc import RTCSessionDescription
 
 from server import webrtc
+from server.audio_file import read_pcm
+from tests.processes import RECORDINGS
 from tests.scripted import ScriptedEngine
-from tests.server.client import eventually, idle, pcm, serving
+from tests.server.client import eventually, idle, pcm, serving, words_of
 from tests.server.peer import PITCH, QUICK, RATE, Tone, ask, calling, loopback, peer
 from tests.streaming.talk import text_of
 
@@ -189,3 +191,14 @@ async def test_a_lost_packet_is_made_up_for(url: str, monkeypatch: pytest.Monkey
         started = next(e for e in client.seen if e["type"] == "input_audio_buffer.speech_started")
         spoken = stopped["audio_end_ms"] - started["audio_start_ms"]
         assert 1300 <= spoken <= 2100  # the second, its padding and the silence that ended it
+
+
+async def test_nano_hears_a_recording_and_answers_aloud(live: str) -> None:
+    async with calling(live.replace("http", "ws", 1)) as client:
+        await client.update(audio={"input": {"transcription": {"model": "nano"}}})
+        client.microphone.say(read_pcm(RECORDINGS / "sum.wav"))
+        await client.until("output_audio_buffer.stopped")
+        done = next(e["response"] for e in client.seen if e["type"] == "response.done")
+        assert done["status"] == "completed" and "42" in words_of(done)
+        assert 20 * sum(client.loud()) > 500  # ms of speech
+        assert any(event["type"] == "response.reasoning_text.done" for event in client.seen)
