@@ -13,10 +13,10 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import Any, Protocol, assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -41,6 +41,7 @@ from streaming.events import (
     SessionSettings,
     UnknownItem,
 )
+from streaming.mouth import Player
 
 SUBPROTOCOL = "realtime"
 SLICE_MS = 200  # of one event's audio: after so much the others have their turn
@@ -66,6 +67,14 @@ class LiveSession(Protocol):
     def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None: ...
     def delete_item(self, item_id: str) -> None: ...
     def truncate(self, item_id: str, ms: int) -> bool: ...
+    def play_through(self, player: Player) -> None: ...
+
+
+class Line(Protocol):
+    """What carries the events: a WebSocket, or what behaves like one."""
+
+    async def send_text(self, data: str) -> None: ...
+    async def receive(self) -> MutableMapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -83,14 +92,14 @@ class Host:
     def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
         """A new session's, maybe set already."""
         state = SessionState(
-            _id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
+            new_id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
         )
         return state if wanted is None else state.updated(wanted)
 
 
 async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Session | None = None) -> None:
     """Hold one conversation, from the handshake to the close. `wanted`: how it is set to begin with."""
-    narrator, outbox = Narrator(_id("conv")), Outbox()
+    narrator, outbox = Narrator(new_id("conv")), Outbox()
     seconds = account.limits.session_seconds
     length = asyncio.timeout(seconds)
 
@@ -130,7 +139,7 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
 class Connection:
     def __init__(
         self,
-        ws: WebSocket,
+        ws: Line,
         host: Host,
         narrator: Narrator,
         outbox: Outbox,
@@ -152,11 +161,15 @@ class Connection:
         self._outbox.put(self._narrator.session_created(self._state))
         with self._observer, one_error():
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(self._session.run()), tasks.create_task(self._write())]
+                others = [tasks.create_task(work) for work in self._work()]
                 await asyncio.sleep(0)  # the session runs before its first command
                 await self._read()
                 for task in others:
                     task.cancel()
+
+    def _work(self) -> list[Coroutine[Any, Any, None]]:
+        """What is done beside reading."""
+        return [self._session.run(), self._write()]
 
     def _emit(self, event: Event) -> None:
         self._observer.event(event)
@@ -183,12 +196,15 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            event = await self._outbox.get()
-            try:
-                async with asyncio.timeout(STALL_SECONDS):
-                    await self._ws.send_text(json.dumps(event))
-            except TimeoutError as error:
-                raise SlowClient(f"nothing taken for {STALL_SECONDS:g} s") from error
+            await self._write_one()
+
+    async def _write_one(self) -> None:
+        event = await self._outbox.get()
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._ws.send_text(json.dumps(event))
+        except TimeoutError as error:
+            raise SlowClient(f"nothing taken for {STALL_SECONDS:g} s") from error
 
     async def _read(self) -> None:
         while True:
@@ -238,10 +254,13 @@ class Connection:
             self._observer.heard(len(pcm[at : at + size]) / (RATES[hears] * SAMPLE_BYTES[hears]))
             self._session.append_audio(pcm[at : at + size])
 
+    def _updated(self, wanted: ce.Session) -> SessionState:
+        return self._state.updated(wanted)
+
     def _do(self, command: p.Command) -> None:
         match command:
             case p.UpdateSession(session):
-                state = self._state.updated(session)
+                state = self._updated(session)
                 self._session.configure(state.settings)
                 self._state = state
                 self._outbox.put(self._narrator.session_updated(self._state))
@@ -271,6 +290,8 @@ class Connection:
                     self._session.create_response(request)
             case p.CancelResponse(response_id):
                 self._session.cancel_response(response_id)
+            case p.ClearOutput():
+                raise p.ProtocolError("unsupported", "over WebSocket the client holds the audio", "type")
             case _:
                 assert_never(command)
 
@@ -295,5 +316,5 @@ async def _close(ws: WebSocket, code: int, last: Outbox | None = None) -> None:
         pass  # it is gone, which is what was wanted
 
 
-def _id(kind: str) -> str:
+def new_id(kind: str) -> str:
     return f"{kind}_{uuid.uuid4().hex[:20]}"
