@@ -30,7 +30,7 @@ from server.observer import Observer, Observers
 from server.protocol import ProtocolError
 from server.traces import Traces
 from server.webrtc import BadOffer
-from server.websocket import Host, LiveSession, realtime
+from server.websocket import Host, LiveSession, realtime, resume
 from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
 
 PAGES = Path(__file__).parent.parent / "client_web"
@@ -94,6 +94,7 @@ def create_app(
     limits: Limits | None = None,
     encoding: Encoding = "incremental",
     voices: tuple[str, ...] = (),
+    resume_seconds: float = 60.0,
     traces: Traces | None = None,
     ice: Ice | None = None,
     connect_seconds: float = CONNECT_SECONDS,
@@ -101,10 +102,11 @@ def create_app(
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
-    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told; `ice` is how
-    calls find their way, and `connect_seconds` how long they have for it.
+    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
+    `resume_seconds` is how long a conversation is kept whose line has dropped; `ice` is how calls find their
+    way, and `connect_seconds` how long they have for it.
     """
-    metrics = Metrics(engine.running, engine.kv_usage)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
 
     @contextmanager
     def admit() -> Iterator[None]:
@@ -112,7 +114,7 @@ def create_app(
             yield
 
     observers = Observers(metrics, traces)
-    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices)
+    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices, resume_seconds)
     calls = Calls(host, ice or Ice(), connect_seconds)
 
     @asynccontextmanager
@@ -150,7 +152,11 @@ async def _realtime(ws: WebSocket) -> None:
     except Denied as denied:
         await ws.send_denial_response(_denied(served, denied))
         return
-    await realtime(ws, served.host, served.accounts[caller.account], caller.session)
+    account, token = served.accounts[caller.account], ws.query_params.get("resume")
+    if token is None:
+        await realtime(ws, served.host, account, caller.session)
+    else:
+        await resume(ws, served.host, account, token, ws.query_params.get("after"))
 
 
 def _caller(request: Request) -> Caller:

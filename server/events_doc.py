@@ -116,6 +116,18 @@ that takes nothing for 30 s is closed (1008), one without a place gets `session_
 and while there is no engine `engine_unavailable` (1011). Who may not come in is answered before the
 handshake: 401 `invalid_api_key`, 403 `origin_not_allowed`.
 
+### Coming back
+
+Over WebSocket, with `soundmind: {resume: true}` in session.update, session.updated has `soundmind.resume`:
+`token`, and the `seconds` that the conversation is kept when the line drops (not when the client closes with
+1000). It keeps its place and goes on: a response in the making is completed, a turn that was being spoken
+stays open. `/v1/realtime?resume=TOKEN&after=EVENT_ID`, with the same key, goes on with it: the events behind
+that one, once and in order, then `soundmind.resumed`, then whatever comes. Who comes while the first is still
+there takes its place; the first is closed (1008). Events are kept up to 5000 and 8 MiB. Where the token is
+unknown, another's or expired, or what was missed is no longer kept: `resume_failed`, closed (1008).
+
+### The engine
+
 An engine that dies has a successor. Sessions go on meanwhile and take audio and events in; a response in the
 making goes on as the same response, behind what was told of it, and a turn that ended meanwhile is answered
 late. Where there is no engine for as long as `engine_patience_s` says (120 s), the response fails with

@@ -72,6 +72,7 @@ TOLD: dict[str, str] = {
     "audio and events are taken in meanwhile",
     "soundmind.engine_back": "**our own**: the successor is there, after `down_ms`; what was being made "
     "goes on, and what was asked for is answered",
+    "soundmind.resumed": "**our own**: a client has come back, and has all that it had missed",
     "response.done": "of every response, whatever became of it; in `usage` reasoning counts as output text, "
     "and is told apart in `output_token_details.reasoning_tokens` (**our own**, as in the Responses API)",
 }
@@ -159,6 +160,9 @@ class Narrator:
                 code, f"item_id: expected an item of this conversation, got {item_id[:64]!r}", "item_id"
             )
         return self._items[item_id]
+
+    def resumed(self) -> Wire:
+        return self._event("soundmind.resumed")
 
     def rate_limits(self, left: RateLimit) -> Wire:
         limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}

@@ -118,6 +118,7 @@ class Session:
         self._patience = patience
         self._down_since: float | None = None  # there is no engine
         self._player: Player | None = None
+        self._nobody = False  # the client is away
         self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
         self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
         self._state = State.IDLE
@@ -187,6 +188,12 @@ class Session:
             await asyncio.sleep(WATCH_SECONDS)
             self.tick(self._clock())
 
+    def away(self, nobody: bool) -> None:
+        """Whether the client has gone and may come back: no audio comes, and that means nothing."""
+        self._nobody = nobody
+        if not nobody:
+            self._microphone.back(self._clock())
+
     def tick(self, now: float) -> None:
         """End a turn whose audio has stopped coming. `now` is the clock in seconds.
 
@@ -194,6 +201,8 @@ class Session:
         """
         if self._reply is None and not self._memory.hearing:
             self._memory.catch_up()
+        if self._nobody:
+            return
         last = self._microphone.last_arrival
         stalled = last is not None and now - last > STALL_SECONDS
         if stalled and self._microphone.detecting:
