@@ -96,7 +96,7 @@ def create_app(
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
     that do not say; `voices` are what sessions can speak with; `traces` is where turns are told.
     """
-    metrics = Metrics(engine.running, engine.kv_usage)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
 
     @contextmanager
     def admit() -> Iterator[None]:
