@@ -98,7 +98,8 @@ export function sounding(reply) {
  */
 export function caption(reply) {
   if (reply.heard !== null) {
-    return { heard: reply.text.slice(0, reply.heard), coming: "", unheard: reply.text.slice(reply.heard) };
+    const unheard = reply.text.slice(reply.heard).trimStart(); // a struck out space looks like a dash
+    return { heard: reply.text.slice(0, reply.text.length - unheard.length), coming: "", unheard };
   }
   const all = reply.playedMs === null || (reply.state !== "open" && !sounding(reply));
   const coming = all ? undefined : reply.marks.find(([, ms]) => ms >= reply.playedMs);

@@ -32,9 +32,6 @@ export function openWebSocket({ query, secret, told, closed }) {
         send(event) {
           if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(event));
         },
-        drop() {
-          socket.close(); // as if the line had dropped
-        },
         close() {
           wanted = false;
           socket.close(1000);

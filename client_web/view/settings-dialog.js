@@ -14,7 +14,7 @@ export class SettingsDialog {
     this.changed = changed;
     this.#offer("voice", server.voices);
     this.#offer("model", server.model ? [server.model] : []);
-    if (!server.webrtc) this.form.elements.transport.querySelector("[value=webrtc]").textContent = "WebRTC (this server has none)";
+    if (!server.webrtc) this.form.elements.transport.querySelector("[value=webrtc]").textContent = "WebRTC (not here)";
     this.#show(settings);
     this.form.addEventListener("input", () => this.#read());
     dialog.querySelector("#reset").addEventListener("click", () => {
@@ -49,7 +49,6 @@ export class SettingsDialog {
   #grey() {
     const { talk, detection, output } = this.form.elements;
     const open = talk.value === "open";
-    this.form.elements.detection.classList.toggle("idle", !open);
     for (const [name, applies] of [
       ["detection", open],
       ["silence", open && detection.value === "server_vad"],

@@ -6,8 +6,9 @@ page does not fit. `clean` is what must hold after every conversation.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,41 @@ def keep(name: str, picture: bytes) -> None:
     (PICTURES / name).write_bytes(picture)
 
 
+class Line:
+    """What lies between the page and the server: bytes, until it drops. `port` is where they go."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                while data := await source.read(65_536):
+                    target.write(data)
+                    await target.drain()
+            target.close()
+
+        there, onwards = await asyncio.open_connection("127.0.0.1", self.port)
+        both = {writer, onwards}
+        self._open |= both
+        try:
+            await asyncio.gather(copy(reader, onwards), copy(there, writer))
+        finally:
+            self._open -= both
+
+    def drop(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+
 @dataclass
 class Scene:
     page: Page
     url: str
     engine: ScriptedEngine
     voice: ScriptedVoice
+    line: Line
 
     async def looked_at(self, name: str) -> None:
         for kind, size in (("phone", PHONE), ("desk", DESK)):
@@ -86,10 +116,15 @@ class Scene:
 @asynccontextmanager
 async def scene(page: Page, **options: Any) -> AsyncIterator[Scene]:
     """`options`: those of `create_app`. The microphone is allowed, and no page of before is remembered."""
-    engine, voice = ScriptedEngine(reply), ScriptedVoice()
-    async with serving(engine, voice, **options) as address:
-        url = address.replace("ws", "http", 1)
+    engine, voice, line = ScriptedEngine(reply), ScriptedVoice(), Line()
+    async with (
+        serving(engine, voice, **options) as address,
+        await asyncio.start_server(line.carry, "127.0.0.1", 0) as listening,
+    ):
+        line.port = urlsplit(address).port or 0
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         await page.microphone(url, "granted")
         await page.go(url)
         await page.until("document.querySelector('#examples button')")
-        yield Scene(page, url, engine, voice)
+        yield Scene(page, url, engine, voice, line)
+        line.drop()

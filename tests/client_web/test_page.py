@@ -9,13 +9,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.client_web.chromium import PHONE, Page
-from tests.client_web.looking import ANSWER, APP, HEARD, LEVEL, Scene, scene
-from tests.server.client import eventually, idle
+from tests.client_web.looking import ANSWER, APP, HEARD, LEVEL, Scene, reply, scene
+from tests.scripted import ScriptedEngine
+from tests.server.client import eventually, idle, serving
+from tests.streaming.talk import text_of
+from tests.voices import ScriptedVoice
 
 
 @pytest.fixture
@@ -165,20 +169,37 @@ async def test_mute_sends_silence(at: Scene) -> None:
 
 async def test_a_dropped_line_says_so_and_goes_on(at: Scene) -> None:
     page = at.page
-    await page.type("#question", "What is six times nine?")
-    await page.click("#ask button")
+    await page.click("#talk")
     await page.says(".caption", ANSWER.split(",")[0])
-    await page.until("document.querySelector('.waterfall')")
-    await page.evaluate(f"(async () => {APP}.conversation.link.transport.drop())()")
+    at.line.drop()
     await page.says(".note", "The line dropped")
-    await at.looked_at("dropped")
     await page.says(".note", "Connected again")
     await page.says("#line", "Connected")
-    await page.type("#question", "And now?")
-    await page.click("#ask button")
     await page.until("document.querySelectorAll('.reply').length === 2")
     await page.says(".reply:last-child .caption", ANSWER.split(",")[0])
+    await at.looked_at("dropped")
     at.clean()
+
+
+async def test_a_server_that_was_restarted_is_told_what_was_said(at: Scene) -> None:
+    page = at.page
+    await page.click("#examples li:first-child button")
+    await page.says(".caption", "sixty.")
+    await page.click("#stop")
+    await page.says(".reply .ending", "not heard")
+    heard = (await page.text(".caption .heard")).strip()
+    after = ScriptedEngine(reply)
+    async with serving(after, ScriptedVoice()) as address:
+        at.line.port = urlsplit(address).port or 0
+        at.line.drop()
+        await page.says(".note", "it was told what was said so far")
+        await page.type("#question", "And now?")
+        await page.click("#ask button")
+        await page.says(".reply:last-child .caption", ANSWER.split(",")[0])
+        told = text_of(after.requests[-1])
+        assert "What is twenty seven plus fifteen?" in told and heard in told and "sixty" not in told
+        at.clean()
+        at.line.drop()
 
 
 async def test_settings_are_kept_and_take_effect(at: Scene) -> None:
