@@ -62,7 +62,7 @@ export class Conversation {
     const sound = this.speaker.open();
     if (microphone && !this.microphone) await this.#openMicrophone();
     await sound;
-    if (this.live) return;
+    if (this.live || (microphone && !this.microphone)) return;
     this.#line("connecting");
     this.state = orphaned(this.state);
     this.link = new Link((options) => this.#open(options), {

@@ -145,7 +145,8 @@ class App {
     write($("line-state"), LINES[line] ?? "Connected");
     write($("line-kind"), line === "open" && transport ? ` ${transport}` : "");
     $("line").dataset.line = line;
-    $("welcome").hidden = live || state.entries.length > 0;
+    $("welcome").hidden = state.entries.length > 0;
+    write($("welcome-title"), live && microphone ? "Go ahead." : "Talk to it.");
     this.entries.thoughtsOpen = settings.thoughts === "open";
     this.entries.update(state);
 

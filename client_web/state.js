@@ -71,7 +71,7 @@ export function reduce(state, event) {
     case "page.heard":
       return changed(state, event.response_id, () => ({ heardAfter: event.ms }));
     case "page.note":
-      return { ...state, entries: [...state.entries, { kind: "note", id: `note ${state.entries.length}`, text: event.text }] };
+      return noted(state, event.text);
     default:
       return state;
   }
@@ -239,6 +239,13 @@ function more(entry, delta) {
 
 function call({ call_id: callId, name, arguments: given }) {
   return { callId, name, arguments: given, output: null };
+}
+
+/** Of several notes in a row the newest is left. */
+function noted(state, text) {
+  const last = state.entries.at(-1);
+  const entries = last?.kind === "note" ? state.entries.slice(0, -1) : state.entries;
+  return { ...state, entries: [...entries, { kind: "note", id: `note ${entries.length}`, text }] };
 }
 
 function stageTimes(event) {

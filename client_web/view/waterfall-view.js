@@ -44,13 +44,14 @@ function draw({ lanes, ticks, from, to }, words) {
   const height = TOP + lanes.length * ROW + FOOT;
   const x = (ms) => LEFT + ((ms - from) / (to - from)) * (WIDTH - LEFT);
   const picture = makeSvg("svg", { class: "waterfall", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": words });
+  const shown = ticks.filter((ms) => x(ms) > LEFT + 10 && x(ms) < WIDTH - 10); // whose labels have room
   for (const ms of ticks) {
     const at = x(ms).toFixed(1);
-    const anchor = x(ms) > WIDTH - 16 ? "end" : x(ms) < LEFT + 12 ? "start" : "middle";
-    picture.append(
-      makeSvg("line", { class: ms ? "grid" : "zero", x1: at, x2: at, y1: TOP, y2: TOP + lanes.length * ROW }),
-      makeSvg("text", { x: at, y: height - 5, "text-anchor": anchor }, tick(ms)),
-    );
+    picture.append(makeSvg("line", { class: ms ? "grid" : "zero", x1: at, x2: at, y1: TOP, y2: TOP + lanes.length * ROW }));
+  }
+  for (const ms of shown) {
+    const label = tick(ms, to - from) + (ms === shown.at(-1) ? unit(to - from) : "");
+    picture.append(makeSvg("text", { x: x(ms).toFixed(1), y: height - 5, "text-anchor": "middle" }, label));
   }
   lanes.forEach((lane, row) => {
     const y = TOP + row * ROW;
@@ -74,7 +75,11 @@ function shape({ kind, from, to, openLeft, openRight }, x, y) {
   return makeSvg("polygon", { class: `bar ${kind}`, points: points.map((point) => point.map((n) => n.toFixed(1)).join(",")).join(" ") });
 }
 
-function tick(ms) {
-  if (ms === 0) return "0";
-  return Math.abs(ms) < 1000 ? `${ms}` : `${ms / 1000} s`;
+/** Seconds where the line is longer than one, else milliseconds. */
+function tick(ms, range) {
+  return String(range > 1000 ? ms / 1000 : ms).replace("-", "\u2212");
+}
+
+function unit(range) {
+  return range > 1000 ? " s" : " ms";
 }

@@ -5,43 +5,51 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-import soxr
 
-from tests.client_web.chromium import NotInstalled, Page, chromium, tab
+from tools.chromium import NotInstalled, Page, chromium, microphone_file, tab
 
 HERE = Path(__file__).parent
-RATE = 48_000
-BEFORE, AFTER = 0.8, 4.2  # seconds of silence around the question
+QUIET_BEFORE, QUIET_AFTER = 0.8, 4.2  # seconds
 
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Chromium that asks "what is six times nine" every few seconds."""
-    samples, rate = soundfile.read(HERE.parent / "recordings" / "product.wav", dtype="float32")
-    speech = soxr.resample(samples, rate, RATE) * (0.9 / np.abs(samples).max())
-    quiet = [np.zeros(int(seconds * RATE), np.float32) for seconds in (BEFORE, AFTER)]
     path = tmp_path_factory.mktemp("microphone") / "question.wav"
-    soundfile.write(path, np.concatenate([quiet[0], speech, quiet[1]]), RATE, subtype="PCM_16")
+    microphone_file(path, [HERE.parent / "recordings" / "product.wav"], QUIET_BEFORE, QUIET_AFTER)
+    with installed(path) as address:
+        yield address
+
+
+@contextmanager
+def installed(speech: Path) -> Iterator[str]:
+    """Chromium; a test that needs it fails where it is not there."""
     try:
-        with chromium(path) as address:
+        with chromium(speech) as address:
             yield address
     except NotInstalled as missing:
         pytest.fail(str(missing))
 
 
-@pytest.fixture
-async def page(browser: str) -> AsyncIterator[Page]:
-    async with tab(browser) as page:
+@asynccontextmanager
+async def watched(address: str) -> AsyncIterator[Page]:
+    """A tab; where the test fails pytest shows what it waited for, and what the console said."""
+    async with tab(address) as page:
         try:
             yield page
         finally:
             print("waited for:", page.awaited)
-            print("console:", *page.errors, sep="\n  ")  # pytest shows it where the test has failed
+            print("console:", *page.errors, sep="\n  ")
+
+
+@pytest.fixture
+async def page(browser: str) -> AsyncIterator[Page]:
+    async with watched(browser) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 from model import tools
 from streaming.context import Context
 from streaming.engine import Sampling
-from tests.client_web.chromium import DESK, PHONE, Page
 from tests.scripted import ScriptedEngine
 from tests.server.client import serving
 from tests.streaming.talk import text_of
 from tests.voices import ScriptedVoice
+from tools.chromium import DESK, PHONE, Page
 
 PICTURES = Path(__file__).parents[2] / "build" / "client_web"
 HEARD = "what is six times nine"
@@ -55,10 +55,15 @@ def keep(name: str, picture: bytes) -> None:
 
 
 class Line:
-    """What lies between the page and the server: bytes, until it drops. `port` is where they go."""
+    """What lies between the page and the server: bytes, until it drops. `port` is where they go.
+
+    While it is not `up` who connects is kept waiting.
+    """
 
     def __init__(self) -> None:
         self.port = 0
+        self.up = asyncio.Event()
+        self.up.set()
         self._open: set[asyncio.StreamWriter] = set()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,6 +74,7 @@ class Line:
                     await target.drain()
             target.close()
 
+        await self.up.wait()
         there, onwards = await asyncio.open_connection("127.0.0.1", self.port)
         both = {writer, onwards}
         self._open |= both

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.client_web.chromium import Page
 from tests.scripted import ScriptedEngine
 from tests.server.client import serving
+from tools.chromium import Page
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.client_web.chromium import PHONE, Page
 from tests.client_web.looking import ANSWER, APP, HEARD, LEVEL, Scene, reply, scene
 from tests.scripted import ScriptedEngine
 from tests.server.client import eventually, idle, serving
 from tests.streaming.talk import text_of
 from tests.voices import ScriptedVoice
+from tools.chromium import PHONE, Page
 
 
 @pytest.fixture
@@ -171,13 +171,16 @@ async def test_a_dropped_line_says_so_and_goes_on(at: Scene) -> None:
     page = at.page
     await page.click("#talk")
     await page.says(".caption", ANSWER.split(",")[0])
+    at.line.up.clear()
     at.line.drop()
     await page.says(".note", "The line dropped")
+    await at.looked_at("dropped")
+    at.line.up.set()
     await page.says(".note", "Connected again")
     await page.says("#line", "Connected")
     await page.until("document.querySelectorAll('.reply').length === 2")
     await page.says(".reply:last-child .caption", ANSWER.split(",")[0])
-    await at.looked_at("dropped")
+    await at.looked_at("resumed")
     at.clean()
 
 

@@ -15,17 +15,22 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+import soundfile
+import soxr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 MISSING = "the browser tests need Chromium: apt-get install --no-install-recommends chromium"
 START_SECONDS = 60.0
+
+MICROPHONE_RATE = 48_000
 
 PHONE, DESK = (390, 844), (1280, 900)
 
@@ -82,6 +87,17 @@ def _address(process: subprocess.Popen[bytes], told: Path) -> str:
             return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         time.sleep(0.05)
     raise RuntimeError("Chromium did not start")
+
+
+def microphone_file(path: Path, recordings: Sequence[Path], before: float, after: float) -> None:
+    """A WAV file for a microphone: each recording in seconds of silence before and after it."""
+    parts = []
+    for recording in recordings:
+        samples, rate = soundfile.read(recording, dtype="float32")
+        speech = soxr.resample(samples, rate, MICROPHONE_RATE) * (0.9 / np.abs(samples).max())
+        quiet = [np.zeros(int(seconds * MICROPHONE_RATE), np.float32) for seconds in (before, after)]
+        parts += [quiet[0], speech, quiet[1]]
+    soundfile.write(path, np.concatenate(parts), MICROPHONE_RATE, subtype="PCM_16")
 
 
 class Page:
