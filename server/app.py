@@ -23,8 +23,10 @@ from server import client_secrets
 from server.auth import Caller, Denied, Doors, TooManySecrets
 from server.limits import Account, Limits
 from server.metrics import Metrics
+from server.observer import Observer, Observers
 from server.page import SecurityHeaders, page_routes
 from server.protocol import ProtocolError
+from server.traces import Traces
 from server.websocket import Host, LiveSession, realtime
 from streaming.events import Encoding, EngineUnavailable, Event, SessionFull, SessionSettings
 
@@ -34,8 +36,12 @@ MAX_MESSAGE = (
 
 
 class LiveEngine(Protocol):
-    """What this needs of `streaming.engine.VllmEngine`."""
+    """What this needs of `streaming.supervisor.Supervisor`."""
 
+    @property
+    def generation(self) -> int: ...
+    @property
+    def trouble(self) -> str: ...
     def admit(self) -> AbstractContextManager[None]: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
@@ -44,8 +50,8 @@ class LiveEngine(Protocol):
 MAX_SECRET_REQUEST = 2**20  # bytes
 
 
-# emit, settings, metrics: what `streaming.session.Session` is made with.
-MakeSession = Callable[[Callable[[Event], None], SessionSettings, Metrics], LiveSession]
+# emit, settings, observer: what `streaming.session.Session` is made with.
+MakeSession = Callable[[Callable[[Event], None], SessionSettings, Observer], LiveSession]
 
 
 @dataclass(frozen=True)
@@ -82,11 +88,12 @@ def create_app(
     limits: Limits | None = None,
     encoding: Encoding = "incremental",
     voices: tuple[str, ...] = (),
+    traces: Traces | None = None,
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
-    that do not say; `voices` are what sessions can speak with.
+    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told.
     """
     metrics = Metrics(engine.running, engine.kv_usage)
 
@@ -95,14 +102,8 @@ def create_app(
         with engine.admit(), metrics.session():
             yield
 
-    host = Host(
-        model,
-        encoding,
-        admit,
-        lambda emit, settings: session(emit, settings, metrics),
-        metrics.observe,
-        voices,
-    )
+    observers = Observers(metrics, traces)
+    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices)
     app = Starlette(
         routes=[
             WebSocketRoute("/v1/realtime", _realtime),
@@ -129,7 +130,7 @@ async def _realtime(ws: WebSocket) -> None:
     try:
         caller = served.doors.enter(ws.headers, ws.scope["subprotocols"], time.time())
     except Denied as denied:
-        await ws.send_denial_response(_denied(denied))
+        await ws.send_denial_response(_denied(served, denied))
         return
     await realtime(ws, served.host, served.accounts[caller.account], caller.session)
 
@@ -153,7 +154,7 @@ async def _client_secrets(request: Request) -> Response:
         state = served.host.state(wanted.session)
         value = served.doors.make_secret(caller, wanted.session, expires_at, now)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
     except ProtocolError as error:
         return _error("invalid_request_error", error.message, 400, error.code, error.param)
     except TooManySecrets as error:
@@ -166,28 +167,32 @@ async def _models(request: Request) -> Response:
     try:
         _caller(request)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
     model = {"id": served.model, "object": "model", "created": 0, "owned_by": "soundmind"}
     return JSONResponse({"object": "list", "data": [model]})
 
 
 async def _healthz(request: Request) -> Response:
-    """503 when nobody could be served; a full server is well."""
+    """503 when nobody could be served; a full server is well. `generation` counts the engines."""
+    engine = _served(request).engine
+    told: dict[str, object] = {"generation": engine.generation}
     try:
-        with _served(request).engine.admit():
-            return JSONResponse({"status": "ok"})
+        with engine.admit():
+            return JSONResponse({"status": "ok", **told})
     except SessionFull as error:
-        return JSONResponse({"status": "full", "reason": str(error)})
+        return JSONResponse({"status": "full", "reason": str(error), **told})
     except EngineUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, 503)
+        reason = engine.trouble or str(error)
+        return JSONResponse({"status": "restarting", "reason": reason, **told}, 503)
 
 
 async def _metrics(request: Request) -> Response:
     return Response(_served(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def _denied(denied: Denied) -> Response:
+def _denied(served: Served, denied: Denied) -> Response:
     code = "invalid_api_key" if denied.status == 401 else "origin_not_allowed"
+    served.host.refused(code, str(denied))
     return _error("invalid_request_error", str(denied), denied.status, code)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tools.chromium import NotInstalled, Page, chromium, microphone_file, tab
+from tools.clients import install
 
 HERE = Path(__file__).parent
 QUIET_BEFORE, QUIET_AFTER = 0.8, 4.2  # seconds
@@ -56,11 +55,6 @@ async def page(browser: str) -> AsyncIterator[Page]:
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The source of axe-core, in the version of our lock."""
     folder = tmp_path_factory.mktemp("axe")
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(HERE / name, folder / name)
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.fail("the accessibility test needs npm: apt-get install --no-install-recommends npm")
-    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(command, cwd=folder, check=True)
+    if trouble := install(folder, HERE):
+        pytest.fail(trouble)
     return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
