@@ -190,13 +190,14 @@ class Page:
             browserContextId=self._context,
         )
 
-    async def size(self, width: int, height: int) -> None:
+    async def size(self, width: int, height: int, scale: float = 0) -> None:
+        """In CSS pixels; `scale` is how many of the screen each has to a side, 0: as such a device."""
         phone = width < 600
         await self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
             height=height,
-            deviceScaleFactor=2 if phone else 1,
+            deviceScaleFactor=scale or (2 if phone else 1),
             mobile=phone,
         )
 

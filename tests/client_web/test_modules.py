@@ -197,7 +197,7 @@ async def test_a_turn_from_speech_to_its_words(blank: Page) -> None:
 
 
 async def test_a_cough_leaves_nothing(blank: Page) -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "input_audio_buffer.speech_started", "item_id": "u", "audio_start_ms": 0},
         {"type": "input_audio_buffer.speech_stopped", "item_id": "u", "audio_end_ms": 300},
         {"type": "input_audio_buffer.cleared"},
