@@ -441,6 +441,13 @@ class ResponseCancel(ClientEvent):
     response_id: str | None = None
 
 
+# --- output audio ---
+
+
+class OutputClear(ClientEvent):
+    type: Literal["output_audio_buffer.clear"]
+
+
 EVENTS: dict[str, type[ClientEvent]] = {
     "session.update": SessionUpdate,
     "input_audio_buffer.append": Append,
@@ -452,9 +459,5 @@ EVENTS: dict[str, type[ClientEvent]] = {
     "conversation.item.truncate": ItemTruncate,
     "response.create": ResponseCreate,
     "response.cancel": ResponseCancel,
-}
-
-# Client events of the API that are refused as a whole, and why.
-NOT_YET: dict[str, str] = {
-    "output_audio_buffer.clear": "output_audio_buffer.clear is for WebRTC, which is not there yet",
+    "output_audio_buffer.clear": OutputClear,
 }

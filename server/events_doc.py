@@ -80,6 +80,33 @@ Choices made for stock clients, which mostly ask for more than there is yet:
 - `idle_timeout_ms` counts from when the reply has been played, if it is spoken.
 """
 
+WEBRTC = """\
+## WebRTC
+
+`POST /v1/realtime/calls` takes an SDP offer with audio (Opus) and a data channel, as `application/sdp`, or as
+`multipart/form-data` with `sdp` and `session` (as in session.update). It answers 201 with the SDP answer, all
+of our candidates in it, and the call in `Location`; `POST /v1/realtime/calls/{call_id}/hangup` ends it. The
+key may be a client secret; the form's session goes over the secret's. Refused: 400 (`invalid_offer`, or what
+is wrong with the session), 401 `invalid_api_key`, 403 `origin_not_allowed`, 413, 429 `rate_limit_exceeded`
+(this key), 503 `session_limit` (the server is full) and 503 `engine_unavailable`.
+
+The client makes the data channel `oai-events`, before its offer. The events on it are those above, each a
+message of at most 256 KiB, with these differences:
+
+- Audio goes by the tracks: `input_audio_buffer.append` is refused (`unsupported`),
+  `response.output_audio.delta` is not sent, and the formats of the session stay `audio/pcm`. What is lost on
+  the way in is made up for, so that the audio clock holds.
+- A reply lasts until it has been heard: then come `response.done` and `output_audio_buffer.stopped`. Until
+  then it can be interrupted, and a cough holds it back.
+- A reply that is cut off falls silent at once: `response.done`, `output_audio_buffer.cleared`, and, where not
+  all of its words had been sent, `conversation.item.truncated`, without being asked for. What was sent counts
+  as heard 80 ms later.
+- `output_audio_buffer.clear` cuts off the reply that is being played. Over WebSocket it is refused.
+
+A call that has no open data channel after 15 s (`connect_seconds`) is freed, and so is one whose peer
+connection or data channel closes or fails; the log says why.
+"""
+
 LIMITS = """\
 ## Limits and closing
 
@@ -122,7 +149,7 @@ def page() -> str:
     eagerness = ", ".join(f"{name} {p.sure} and {p.most_ms / 1000:.0f} s" for name, p in PATIENCE.items())
     intro = INTRO.replace("{eagerness}", eagerness).replace("{sure}", f"{SURE_MS} ms")
     intro = intro.replace("{short}", SHORT).replace("{long}", LONG)
-    return "\n".join([intro, *_client_events(), *_server_events(), LIMITS.rstrip()])
+    return "\n".join([intro, *_client_events(), *_server_events(), WEBRTC, LIMITS.rstrip()])
 
 
 def _client_events() -> Iterator[str]:
@@ -136,9 +163,6 @@ def _client_events() -> Iterator[str]:
         else:
             yield "No fields of its own."
         yield ""
-    yield "### Refused as a whole\n"
-    yield from (f"- `{kind}`: {why}" for kind, why in ce.NOT_YET.items())
-    yield ""
 
 
 def _rows(shape: type[ce.Shape], prefix: str) -> Iterator[tuple[str, str, str]]:

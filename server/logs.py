@@ -156,12 +156,18 @@ class StandardError(logging.StreamHandler[TextIO]):
         return sys.stderr
 
 
+def _news(record: logging.LogRecord) -> bool:
+    """asyncio warns of each piece that is still sent to a client which has vanished. Clients do."""
+    return not (record.name == "asyncio" and record.msg == "socket.send() raised exception.")
+
+
 def configure(
     form: Format = "text", level: Level = "warning", content: bool = False, stream: TextIO | None = None
 ) -> None:
     """Write the log from here on, to stderr unless told otherwise. What was configured before is undone."""
     handler = StandardError() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(Formatter(form, content))
+    handler.addFilter(_news)
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h.formatter, Formatter)]:
         root.removeHandler(old)

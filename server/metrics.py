@@ -78,7 +78,9 @@ class Metrics:
         usage = Gauge("soundmind_kv_usage_ratio", "Share of the KV cache in use", registry=registry)
         usage.set_function(kv_usage)
         engines = Gauge(
-            "soundmind_engine_generation", "Engines so far: each that died has a successor", registry=registry
+            "soundmind_engine_generation",
+            "Engines that were started so far: one more after each that died",
+            registry=registry,
         )
         engines.set_function(generation)
 

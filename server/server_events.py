@@ -60,6 +60,10 @@ TOLD: dict[str, str] = {
     "response.function_call_arguments.done": "",
     "response.content_part.done": "",
     "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
+    "output_audio_buffer.started": "WebRTC: the first of a response's sound is sent",
+    "output_audio_buffer.stopped": "WebRTC: all of it has been heard, behind `response.done`",
+    "output_audio_buffer.cleared": "WebRTC: the rest of it is not played; what was heard of it is told by "
+    "`conversation.item.truncated`",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
     "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived; `append_ms`, what "
     "the newest append before the reply took; `stopped_ms`, of a reply that speech cut off, from the arrival "
@@ -74,9 +78,6 @@ TOLD: dict[str, str] = {
 }
 
 NOT_TOLD: dict[str, str] = {
-    "output_audio_buffer.started": "not there yet: WebRTC",
-    "output_audio_buffer.stopped": "not there yet: WebRTC",
-    "output_audio_buffer.cleared": "not there yet: WebRTC",
     "conversation.created": "never: of the beta API",
     "conversation.item.created": "never: of the beta API; GA says added and done",
     "conversation.item.input_audio_transcription.segment": "never: there is one voice a turn",
@@ -166,6 +167,10 @@ class Narrator:
     def rate_limits(self, left: RateLimit) -> Wire:
         limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}
         return self._event("rate_limits.updated", rate_limits=[limit | {"reset_seconds": left.reset_seconds}])
+
+    def output_buffer(self, what: str, response_id: str) -> Wire:
+        """`what`: started, stopped or cleared."""
+        return self._event(f"output_audio_buffer.{what}", response_id=response_id)
 
     def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
         """`event_id` is that of the client's event at fault."""

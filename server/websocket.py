@@ -13,7 +13,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, assert_never
@@ -43,6 +43,7 @@ from streaming.events import (
     SessionSettings,
     UnknownItem,
 )
+from streaming.mouth import Player
 
 SUBPROTOCOL = "realtime"
 SLICE_MS = 200  # of one event's audio: after so much the others have their turn
@@ -68,6 +69,7 @@ class LiveSession(Protocol):
     def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None: ...
     def delete_item(self, item_id: str) -> None: ...
     def truncate(self, item_id: str, ms: int) -> bool: ...
+    def play_through(self, player: Player) -> None: ...
     def away(self, nobody: bool) -> None: ...
 
 
@@ -95,7 +97,7 @@ class Host:
     def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
         """A new session's, maybe set already."""
         state = SessionState(
-            _id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
+            new_id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
         )
         return state if wanted is None else state.updated(wanted)
 
@@ -105,7 +107,7 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
 
     `wanted`: how it is set to begin with.
     """
-    narrator, outbox = Narrator(_id("conv")), Outbox()
+    narrator, outbox = Narrator(new_id("conv")), Outbox()
     seconds = account.limits.session_seconds
     length = asyncio.timeout(seconds)
 
@@ -158,7 +160,7 @@ async def resume(ws: WebSocket, host: Host, account: Account, token: str, after:
     except ResumeFailed as error:
         host.refused(error.code, str(error))
         outbox = Outbox()
-        outbox.put(Narrator(_id("conv")).error(error.code, str(error)))
+        outbox.put(Narrator(new_id("conv")).error(error.code, str(error)))
         await _close(ws, POLICY, outbox)
     except WebSocketDisconnect:
         pass
@@ -198,11 +200,15 @@ class Connection:
         self._outbox.put(self._narrator.session_created(self._state))
         with self._observer, one_error():
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(self._session.run()), tasks.create_task(self._write())]
+                others = [tasks.create_task(work) for work in self._work()]
                 await asyncio.sleep(0)  # the session runs before its first command
                 await self._read()
                 for task in others:
                     task.cancel()
+
+    def _work(self) -> list[Coroutine[Any, Any, None]]:
+        """What is done beside reading."""
+        return [self._session.run(), self._write()]
 
     def away(self, nobody: bool) -> None:
         """The line has dropped, or the client is back."""
@@ -254,12 +260,15 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            event = await self._outbox.get()
-            try:
-                async with asyncio.timeout(STALL_SECONDS):
-                    await self._ws.send_text(json.dumps(event))
-            except TimeoutError as error:
-                raise SlowClient(f"nothing taken for {STALL_SECONDS:g} s") from error
+            await self._write_one()
+
+    async def _write_one(self) -> None:
+        event = await self._outbox.get()
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._ws.send_text(json.dumps(event))
+        except TimeoutError as error:
+            raise SlowClient(f"nothing taken for {STALL_SECONDS:g} s") from error
 
     async def _read(self) -> None:
         while True:
@@ -342,6 +351,8 @@ class Connection:
                     self._session.create_response(request)
             case p.CancelResponse(response_id):
                 self._session.cancel_response(response_id)
+            case p.ClearOutput():
+                raise p.ProtocolError("unsupported", "over WebSocket the client holds the audio", "type")
             case _:
                 assert_never(command)
 
@@ -366,5 +377,5 @@ async def _close(ws: WebSocket | ResumableLine, code: int, last: Outbox | None =
         pass  # it is gone, which is what was wanted
 
 
-def _id(kind: str) -> str:
+def new_id(kind: str) -> str:
     return f"{kind}_{uuid.uuid4().hex[:20]}"

@@ -68,7 +68,7 @@ from streaming.events import (
 from streaming.failover import PATIENCE_SECONDS, Failover
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.mouth import Mouth, Track
+from streaming.mouth import Mouth, Player, Track
 from streaming.recall import gathered, opening
 from streaming.reply import ActiveReply
 from streaming.speaker import speak, transcribe
@@ -117,6 +117,7 @@ class Session:
         self._voice = voice
         self._patience = patience
         self._down_since: float | None = None  # there is no engine
+        self._player: Player | None = None
         self._nobody = False  # the client is away
         self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
         self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
@@ -249,6 +250,10 @@ class Session:
     def _appended(self, seconds: float) -> None:
         self._append_ms = seconds * 1000.0
         self._told_append(seconds)
+
+    def play_through(self, player: Player) -> None:
+        """From here on replies are played by this: it says what was heard, and a reply lasts until then."""
+        self._player = player
 
     # --- what a client says ---
 
@@ -570,7 +575,8 @@ class Session:
             self._microphone.playing(pcm)
             self._emit(reply.said(pcm, text, self._clock()))
 
-        return Mouth(voice, settings.voice or voice.names[0], settings.speed, told, self._clock)
+        name = settings.voice or voice.names[0]
+        return Mouth(voice, name, settings.speed, told, self._clock, reply.item_id, self._player)
 
     async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"
@@ -610,7 +616,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 speaking = tasks.create_task(mouth.run())
                 finish = await self._decode(reply, thought)
-                await mouth.quiet()
+                await mouth.finished()
                 speaking.cancel()
             return finish
         except BaseExceptionGroup as group:
@@ -635,9 +641,15 @@ class Session:
                 still = max(0.0, reply.mouth.ends(now) - now)
             else:
                 self._microphone.silenced()
-            self._tracks[reply.item_id] = (reply.mouth.track, reply.heard(status, now))
+            heard = reply.heard(status, now)
+            self._tracks[reply.item_id] = (reply.mouth.track, heard)
             while len(self._tracks) > TRACKS:
                 del self._tracks[next(iter(self._tracks))]
+            if self._player:
+                self._player.hold(False)
+                if reply.text and heard != reply.text:
+                    played = min(int(self._player.played(reply.item_id)), reply.mouth.track.ms)
+                    self._emit(Truncated(reply.item_id, played, heard))
         self._quiet = now + still, self._microphone.clock + int(still * RATE)
 
     def _finish_aside(

@@ -84,6 +84,14 @@ def test_content_is_written_only_where_it_was_asked_for(content: bool) -> None:
         assert failed["stack"][0] == "ExceptionGroup" and __file__ in "".join(failed["stack"])
 
 
+def test_a_client_that_vanished_is_no_news() -> None:
+    out = StringIO()
+    logs.configure("text", "info", stream=out)
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    logging.getLogger("asyncio").warning("something else")
+    assert out.getvalue().count("\n") == 1 and "something else" in out.getvalue()
+
+
 def test_configured_twice_is_written_once() -> None:
     first, second = StringIO(), StringIO()
     logs.configure("text", "info", stream=first)

@@ -389,7 +389,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "too large": ({"type": "input_audio_buffer.append", "audio": "A" * MAX_EVENT}, "event_too_large"),
     "unknown item": ({"type": "conversation.item.retrieve", "item_id": "x"}, "item_retrieve_invalid_item_id"),
     "deleting nothing": ({"type": "conversation.item.delete", "item_id": "x"}, "item_delete_invalid_item_id"),
-    "not there yet": ({"type": "output_audio_buffer.clear"}, "unsupported"),
+    "of WebRTC": ({"type": "output_audio_buffer.clear"}, "unsupported"),
 }
 
 

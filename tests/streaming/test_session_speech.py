@@ -184,3 +184,51 @@ async def test_what_was_cut_short_by_a_truncation_may_be_deleted() -> None:
         item_id = t.of(ResponseDone)[0].item_id
         t.session.delete_item(item_id)
         assert not t.session.truncate(item_id, 0)
+
+
+class ScriptedPlayer:
+    def __init__(self) -> None:
+        self.ms = 0.0
+        self.out = asyncio.Event()
+        self.held = False
+
+    def played(self, item_id: str) -> float:
+        return self.ms
+
+    async def played_out(self, item_id: str) -> None:
+        await self.out.wait()
+
+    def hold(self, on: bool) -> None:
+        self.held = on
+
+
+async def test_with_a_player_a_reply_lasts_until_it_was_heard() -> None:
+    player = ScriptedPlayer()
+    async with talk(saying("Oh yes, it is so."), ALOUD, ScriptedVoice()) as t:
+        t.session.play_through(player)
+        await ask(t)
+        assert said(t) == "Oh yes, it is so." and not t.of(ResponseDone)
+        player.out.set()
+        await t.settle()
+        [done] = t.of(ResponseDone)
+        assert (done.status, done.text) == ("completed", "Oh yes, it is so.")
+        assert not t.of(Truncated)
+
+
+async def test_with_a_player_what_it_played_is_kept_and_told() -> None:
+    engine, player = saying("Oh yes, it is so."), ScriptedPlayer()
+    async with talk(engine, ALOUD, ScriptedVoice()) as t:
+        t.session.play_through(player)
+        await ask(t)
+        player.ms = 750.0  # the clock says 0
+        await t.speak(300)
+        assert player.held  # it may be a cough
+        await t.speak(300)
+        assert not player.held
+        [done] = t.of(ResponseDone)
+        assert (done.status, done.reason, done.text) == ("cancelled", "turn_detected", "Oh yes, it")
+        assert t.of(Truncated) == [Truncated(done.item_id, 750, "Oh yes, it")]
+        await t.pause()
+        await t.settle()
+        told = text_of(engine.requests[-1])
+        assert "Oh yes, it" in told and "so." not in told
