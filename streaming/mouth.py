@@ -1,47 +1,26 @@
 """Speaks one reply while it is still being written, and knows which of its words have been heard.
 
 Text goes in as it is decoded; clause by clause it goes to the voice, and sound comes out with the text that
-belongs to it, at most a few seconds before it can be heard: what nobody will hear need not be made. Whoever
-plays the sound plays it at once, so that how much was heard follows from the clock, or from what a client
-says of its own. Time is the session's clock. Knows no engine, no turns and no wire.
+belongs to it, at most a few seconds before it can be heard: what nobody will hear need not be made. When it
+can be heard the loudspeaker knows, which several mouths may share. Time is the session's clock. Knows no
+engine, no turns and no wire.
 """
 
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import aclosing
 
 from streaming.clauses import Clause, ClauseSplitter
+from streaming.loudspeaker import Loudspeaker, Track
 from streaming.spoken_text import heard, spoken
 from streaming.voice import RATE, Voice
 
 AHEAD = 3.0  # seconds of sound made before they can be heard
 PIECE = 2 * RATE // 10  # bytes: 100 ms
 SAMPLE_BYTES = 2
-
-
-class Track:
-    """Which part of a text is spoken when."""
-
-    def __init__(self) -> None:
-        self._samples = [0]  # rising
-        self._characters = [0]
-
-    def mark(self, sample: int, characters: int) -> None:
-        """So many characters have been spoken with that sample."""
-        self._samples.append(max(sample, self._samples[-1]))
-        self._characters.append(characters)
-
-    @property
-    def ms(self) -> int:
-        """How long it is."""
-        return self._samples[-1] * 1000 // RATE
-
-    def heard(self, ms: float) -> int:
-        """Characters of the words that have been spoken whole after so many milliseconds."""
-        return self._characters[bisect_right(self._samples, int(ms * RATE / 1000)) - 1]
 
 
 class Mouth:
@@ -54,7 +33,9 @@ class Mouth:
         speed: float,
         told: Callable[[bytes, str], None],
         clock: Callable[[], float],
+        loudspeaker: Loudspeaker | None = None,
     ) -> None:
+        """`loudspeaker`: that of others who speak to the same client, None: nobody else does."""
         self._voice = voice
         self._name = name
         self._speed = speed
@@ -63,7 +44,7 @@ class Mouth:
         self._splitter = ClauseSplitter()
         self._clauses: asyncio.Queue[Clause] = asyncio.Queue()
         self._samples = 0
-        self._began: float | None = None  # of the sound, as if it had been played without a gap
+        self._loudspeaker = loudspeaker or Loudspeaker()
         self._free = asyncio.Event()
         self._free.set()
         self.track = Track()
@@ -88,11 +69,11 @@ class Mouth:
 
     def heard(self, now: float) -> int:
         """Characters of the reply that can have been heard by now."""
-        return 0 if self._began is None else self.track.heard((now - self._began) * 1000.0)
+        return self.track.played(now)
 
     def ends(self, now: float) -> float:
         """When all that was told will have been heard."""
-        return now if self._began is None else self._began + self._samples / RATE
+        return self.track.ends(now)
 
     async def run(self) -> None:
         """Speak until cancelled. Raises VoiceUnavailable."""
@@ -112,6 +93,7 @@ class Mouth:
                     for at in range(0, len(sound.pcm), PIECE):
                         piece = sound.pcm[at : at + PIECE]
                         await self._in_time()
+                        self._loudspeaker.play(self.track, len(piece) // SAMPLE_BYTES, self._clock())
                         self._samples += len(piece) // SAMPLE_BYTES
                         begun = 1 + bisect_left(ends, self._samples - begins)
                         until = max(sent, heard(words, min(begun, len(words))))
@@ -124,9 +106,7 @@ class Mouth:
     async def _in_time(self) -> None:
         """Wait while enough is on its way, or while it is held."""
         await self._free.wait()
-        now = self._clock()
-        played_out = now - self._samples / RATE
-        self._began = played_out if self._began is None else max(self._began, played_out)
-        ahead = self._began - played_out
-        if ahead > AHEAD:
-            await asyncio.sleep(ahead - AHEAD)
+        early = self._loudspeaker.ahead(self._clock()) - AHEAD
+        if early > 0:
+            await asyncio.sleep(early)
+            await self._free.wait()
