@@ -41,7 +41,7 @@ def test_a_gap_in_the_sound_is_not_heard() -> None:
 def test_what_comes_while_something_plays_is_played_behind_it() -> None:
     loudspeaker = Loudspeaker()
     first, second = spoken(loudspeaker, "a b c", 10.0), spoken(loudspeaker, "d e", 10.1)
-    assert (first.ends(0.0), second.ends(0.0)) == (pytest.approx(10.3), pytest.approx(10.5))
+    assert [first.ends(0.0), second.ends(0.0)] == pytest.approx([10.3, 10.5])
     assert second.played(10.35) == 0 and second.played(10.45) == 1
     assert loudspeaker.ahead(10.4) == pytest.approx(0.1) and loudspeaker.ahead(11.0) == 0.0
 

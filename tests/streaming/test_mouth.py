@@ -107,7 +107,7 @@ async def test_what_another_has_still_to_say_is_heard_before() -> None:
         mouth.push(text)
         await mouth.quiet()
         task.cancel()
-    assert (first.ends(now), second.ends(now)) == (12.0, pytest.approx(12.4))
+    assert [first.ends(now), second.ends(now)] == pytest.approx([12.0, 12.4])
     assert [first.heard(t) for t in (10.9, 11.1, 12.1)] == [0, 10, 22]
     assert [second.heard(t) for t in (11.9, 12.1, 12.25, 12.45)] == [0, 0, 2, 6]
     assert loudspeaker.ahead(now) == pytest.approx(2.4)
