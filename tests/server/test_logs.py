@@ -100,3 +100,13 @@ def test_configured_twice_is_written_once() -> None:
     logging.getLogger(logs.OURS).warning("careful")
     assert first.getvalue() == ""
     assert second.getvalue().count("\n") == 1
+
+
+def test_the_log_goes_to_whatever_standard_error_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.configure()
+    first, second = StringIO(), StringIO()
+    for stream, message in ((first, "one"), (second, "two")):
+        monkeypatch.setattr("sys.stderr", stream)
+        logging.getLogger(logs.OURS).error(message)
+    assert "one" in first.getvalue() and "two" not in first.getvalue()
+    assert "two" in second.getvalue()
