@@ -2,6 +2,7 @@ PYTHON ?= python3
 LOCK ?= cpu
 VENV := .venv
 READY := $(VENV)/.ready
+CLIENTS := $(VENV)/node/.ready
 BIN := $(VENV)/bin
 NEEDED = $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 
@@ -9,7 +10,7 @@ NEEDED = $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check nano clean
+.PHONY: help setup run clients test check nano clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +26,13 @@ $(READY): pyproject.toml requirements/common.txt requirements/$(LOCK).txt requir
 run: $(READY)  ## the server with the embedded model, talked to once; stays up until Ctrl-C
 	@$(BIN)/soundmind serve --demo
 
-test: $(READY)  ## all tests (ARGS="-k turn" for some)
+clients: $(CLIENTS)  ## the stock clients for Node that the tests talk with; `make test` does it when needed
+
+$(CLIENTS): $(READY) tests/clients/node/package-lock.json tools/clients.py
+	@$(BIN)/python tools/clients.py $(@D)
+	@touch $@
+
+test: $(READY) $(CLIENTS)  ## all tests (ARGS="-k turn" for some)
 	@$(BIN)/pytest $(ARGS)
 
 check: $(READY)  ## style, types, import rules, versions
@@ -39,5 +46,5 @@ nano: $(READY)  ## trains the embedded model again, from nothing
 	@$(BIN)/python -m model.training
 
 clean:  ## removes the virtual environment and every cache
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -26,7 +26,9 @@ from server.calls import CONNECT_SECONDS, Calls
 from server.ice import Ice
 from server.limits import Account, LimitReached, Limits
 from server.metrics import Metrics
+from server.observer import Observer, Observers
 from server.protocol import ProtocolError
+from server.traces import Traces
 from server.webrtc import BadOffer
 from server.websocket import Host, LiveSession, realtime
 from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
@@ -38,8 +40,12 @@ MAX_MESSAGE = (
 
 
 class LiveEngine(Protocol):
-    """What this needs of `streaming.engine.VllmEngine`."""
+    """What this needs of `streaming.supervisor.Supervisor`."""
 
+    @property
+    def generation(self) -> int: ...
+    @property
+    def trouble(self) -> str: ...
     def admit(self) -> AbstractContextManager[None]: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
@@ -49,8 +55,8 @@ MAX_BODY = 2**20  # bytes
 ALLOWED_HEADERS = "authorization, content-type, x-openai-agents-sdk"
 
 
-# emit, settings, metrics: what `streaming.session.Session` is made with.
-MakeSession = Callable[[Callable[[Event], None], SessionSettings, Metrics], LiveSession]
+# emit, settings, observer: what `streaming.session.Session` is made with.
+MakeSession = Callable[[Callable[[Event], None], SessionSettings, Observer], LiveSession]
 
 
 @dataclass(frozen=True)
@@ -90,12 +96,13 @@ def create_app(
     voices: tuple[str, ...] = (),
     ice: Ice | None = None,
     connect_seconds: float = CONNECT_SECONDS,
+    traces: Traces | None = None,
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
     that do not say; `voices` are what sessions can speak with; `ice` is how calls find their way, and
-    `connect_seconds` how long they have for it.
+    `connect_seconds` how long they have for it; `traces` is where turns are told.
     """
     metrics = Metrics(engine.running, engine.kv_usage)
 
@@ -104,14 +111,8 @@ def create_app(
         with engine.admit(), metrics.session():
             yield
 
-    host = Host(
-        model,
-        encoding,
-        admit,
-        lambda emit, settings: session(emit, settings, metrics),
-        metrics.observe,
-        voices,
-    )
+    observers = Observers(metrics, traces)
+    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices)
     calls = Calls(host, ice or Ice(), connect_seconds)
 
     @asynccontextmanager
@@ -147,7 +148,7 @@ async def _realtime(ws: WebSocket) -> None:
     try:
         caller = served.doors.enter(ws.headers, ws.scope["subprotocols"], time.time())
     except Denied as denied:
-        await ws.send_denial_response(_denied(denied))
+        await ws.send_denial_response(_denied(served, denied))
         return
     await realtime(ws, served.host, served.accounts[caller.account], caller.session)
 
@@ -195,27 +196,32 @@ def _shared(endpoint: Endpoint) -> Endpoint:
 
 async def _call(request: Request) -> Response:
     served = _served(request)
+
+    def refused(kind: str, message: str, status: int, code: str, param: str | None = None) -> Response:
+        served.host.refused(code, message)
+        return _error(kind, message, status, code, param)
+
     try:
         caller = _caller(request)
         offered = await offer.read(request.headers, await _body(request))
         account = served.accounts[caller.account]
         call_id, sdp = await served.calls.open(offered.sdp, account, caller.session, offered.session)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
     except TooLarge:
         return _too_large()
     except BadOffer as error:
-        return _error("invalid_request_error", str(error), 400, "invalid_offer", "sdp")
+        return refused("invalid_request_error", str(error), 400, "invalid_offer", "sdp")
     except ProtocolError as error:
-        return _error("invalid_request_error", error.message, 400, error.code, error.param)
+        return refused("invalid_request_error", error.message, 400, error.code, error.param)
     except SessionError as error:
-        return _error("invalid_request_error", str(error), 400, error.code, "session")
+        return refused("invalid_request_error", str(error), 400, error.code, "session")
     except LimitReached as error:
-        return _error("rate_limit_error", str(error), 429, error.code)
+        return refused("rate_limit_error", str(error), 429, error.code)
     except SessionFull as error:
-        return _error("server_error", f"{error}; try again later", 503, "session_limit")
+        return refused("server_error", f"{error}; try again later", 503, "session_limit")
     except EngineUnavailable as error:
-        return _error("server_error", f"{error}; try again later", 503, "engine_unavailable")
+        return refused("server_error", f"{error}; try again later", 503, error.code)
     where = {"location": f"/v1/realtime/calls/{call_id}"}
     return Response(sdp, 201, where, media_type="application/sdp")
 
@@ -225,7 +231,7 @@ async def _hang_up(request: Request) -> Response:
     try:
         caller = _caller(request)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
     if served.calls.hang_up(request.path_params["call_id"], served.accounts[caller.account]):
         return Response(status_code=200)
     return _error("invalid_request_error", "there is no such call", 404, "call_not_found", "call_id")
@@ -240,7 +246,7 @@ async def _client_secrets(request: Request) -> Response:
         state = served.host.state(wanted.session)
         value = served.doors.make_secret(caller, wanted.session, expires_at, now)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
     except TooLarge:
         return _too_large()
     except ProtocolError as error:
@@ -255,20 +261,23 @@ async def _models(request: Request) -> Response:
     try:
         _caller(request)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
     model = {"id": served.model, "object": "model", "created": 0, "owned_by": "soundmind"}
     return JSONResponse({"object": "list", "data": [model]})
 
 
 async def _healthz(request: Request) -> Response:
-    """503 when nobody could be served; a full server is well."""
+    """503 when nobody could be served; a full server is well. `generation` counts the engines."""
+    engine = _served(request).engine
+    told: dict[str, object] = {"generation": engine.generation}
     try:
-        with _served(request).engine.admit():
-            return JSONResponse({"status": "ok"})
+        with engine.admit():
+            return JSONResponse({"status": "ok", **told})
     except SessionFull as error:
-        return JSONResponse({"status": "full", "reason": str(error)})
+        return JSONResponse({"status": "full", "reason": str(error), **told})
     except EngineUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, 503)
+        reason = engine.trouble or str(error)
+        return JSONResponse({"status": "restarting", "reason": reason, **told}, 503)
 
 
 async def _metrics(request: Request) -> Response:
@@ -279,8 +288,9 @@ def _too_large() -> Response:
     return _error("invalid_request_error", "the request is too large", 413)
 
 
-def _denied(denied: Denied) -> Response:
+def _denied(served: Served, denied: Denied) -> Response:
     code = "invalid_api_key" if denied.status == 401 else "origin_not_allowed"
+    served.host.refused(code, str(denied))
     return _error("invalid_request_error", str(denied), denied.status, code)
 
 

@@ -113,8 +113,14 @@ LIMITS = """\
 An event may have 15 MiB; beyond that it is an `error` (`event_too_large`), beyond 24 MiB the connection is
 closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings go out every 20 s. A client
 that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013),
-and when the engine is down `engine_unavailable` (1011). Who may not come in is answered before the handshake:
-401 `invalid_api_key`, 403 `origin_not_allowed`.
+and while there is no engine `engine_unavailable` (1011). Who may not come in is answered before the
+handshake: 401 `invalid_api_key`, 403 `origin_not_allowed`.
+
+An engine that dies has a successor. Sessions go on meanwhile and take audio and events in; a response in the
+making goes on as the same response, behind what was told of it, and a turn that ended meanwhile is answered
+late. Where there is no engine for as long as `engine_patience_s` says (120 s), the response fails with
+`engine_unavailable`, and the session still goes on. `/healthz` says `ok`, `full` (200) or `restarting` (503),
+with the `generation` of the engine.
 
 Where the operator limits a key: `rate_limit_exceeded`, for one session too many (closed, 1013), for an event
 beyond the bytes of a minute or a `response.create` beyond the replies of one (it is not taken, and the

@@ -23,8 +23,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from server import client_events as ce
 from server import protocol as p
 from server.limits import Account, LimitReached
+from server.observer import Observer
 from server.outbox import Outbox, SlowClient
-from server.server_events import Narrator
+from server.server_events import Narrator, Wire
 from server.session_object import SessionState
 from server.tasks import one_error
 from streaming.audio import RATES
@@ -83,8 +84,9 @@ class Host:
     model: str  # the name that clients are told
     encoding: Encoding  # of sessions that do not say
     admit: Callable[[], AbstractContextManager[None]]  # raises SessionFull, EngineUnavailable
-    session: Callable[[Callable[[Event], None], SessionSettings], LiveSession]
-    observe: Callable[[Event], None] = lambda event: None  # metrics
+    session: Callable[[Callable[[Event], None], SessionSettings, Observer], LiveSession]
+    observer: Callable[[str], Observer]  # of the session with that id
+    refused: Callable[[str, str], None]  # an error's code and message, told to who has no session
     voices: tuple[str, ...] = ()  # the default first; none: replies are text
 
     def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
@@ -102,6 +104,7 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
     length = asyncio.timeout(seconds)
 
     async def farewell(code: int, error: str, message: str) -> None:
+        host.refused(error, message)
         outbox.put(narrator.error(error, message))
         await _close(ws, code, outbox)
 
@@ -124,7 +127,7 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
     except SessionFull as error:
         await farewell(TRY_AGAIN, "session_limit", f"{error}; try again later")
     except EngineUnavailable as error:
-        await farewell(INTERNAL, "engine_unavailable", f"{error}; try again later")
+        await farewell(INTERNAL, error.code, f"{error}; try again later")
     except SlowClient as error:
         logger.warning("closed a client that does not read: %s", error)
         await _close(ws, POLICY)
@@ -150,12 +153,13 @@ class Connection:
         self._outbox = outbox
         self._account = account
         self._state = state
-        self._session = host.session(self._emit, self._state.settings)
+        self._observer = host.observer(state.id)
+        self._session = host.session(self._emit, self._state.settings, self._observer)
 
     async def run(self) -> None:
         """Until the client leaves. Raises EngineUnavailable, SlowClient, or whatever went wrong."""
         self._outbox.put(self._narrator.session_created(self._state))
-        with one_error():
+        with self._observer, one_error():
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(work) for work in self._work()]
                 await asyncio.sleep(0)  # the session runs before its first command
@@ -168,11 +172,14 @@ class Connection:
         return [self._session.run(), self._write()]
 
     def _emit(self, event: Event) -> None:
-        self._host.observe(event)
-        for wire in self._narrator.narrate(event):
+        self._observer.event(event)
+        for wire in self._narrate(event):
             self._outbox.put(wire)
         if isinstance(event, ResponseStarted):
             self._count(event.response_id)
+
+    def _narrate(self, event: Event) -> list[Wire]:
+        return self._narrator.narrate(event)
 
     def _count(self, response_id: str) -> None:
         """One reply more, asked for or not: one too many is cancelled."""
@@ -180,6 +187,7 @@ class Connection:
         try:
             self._account.reply(now)
         except LimitReached as error:
+            self._observer.refused(error.code, str(error))
             self._outbox.put(self._narrator.error(error.code, str(error)))
             asyncio.get_running_loop().call_soon(self._cancel, response_id)
         if left := self._account.replies(now):
@@ -218,6 +226,7 @@ class Connection:
                 self._refuse(error)
 
     def _refuse(self, error: p.ProtocolError) -> None:
+        self._observer.refused(error.code, error.message)
         self._outbox.put(self._narrator.error(error.code, error.message, error.param, error.event_id))
 
     async def _obey(self, command: p.Command) -> None:
@@ -245,6 +254,7 @@ class Connection:
         for at in range(0, len(pcm), size):
             if at:
                 await asyncio.sleep(0)
+            self._observer.heard(len(pcm[at : at + size]) / (RATES[hears] * SAMPLE_BYTES[hears]))
             self._session.append_audio(pcm[at : at + size])
 
     def _updated(self, wanted: ce.Session) -> SessionState:

@@ -54,6 +54,11 @@ class Microphone:
         return self._endpointer.begun if self._endpointer else self.clock
 
     @property
+    def sounded(self) -> int:
+        """Where the first voiced window of the newest sound begins: sample clock, without padding."""
+        return self._endpointer.sounded if self._endpointer else self.clock
+
+    @property
     def last_arrival(self) -> float | None:
         """When the newest packet came, in seconds."""
         return self._arrivals[-1][1] if self._arrivals else None

@@ -1,4 +1,4 @@
-"""One real server with the embedded model for all tests that need one."""
+"""One real server with the embedded model for all tests that need one, and a gate for what servers send."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import psutil
 import pytest
 
 from tests.processes import alive, soundmind
+from tests.wire import gate
+
+
+@pytest.fixture(autouse=True)
+def wire() -> Iterator[list[str]]:
+    """Whatever a test is about: no server in this process may send what the API's types do not have."""
+    with gate() as wrong:
+        yield wrong
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,21 @@
 """The gate that every event we send must pass: the `openai` package's own types, strictly.
 
 Beyond pydantic's strict mode, no field may be there that the types do not have, since a stock client's parser
-may refuse it. Our own two event families are excepted by name, and have their shapes here.
+may refuse it. Our own two event families are excepted by name, and have their shapes here. `gate` holds every
+server in this process to it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from openai.types.realtime import RealtimeServerEvent
 from openai.types.realtime.realtime_session_create_response import RealtimeSessionCreateResponse
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+from starlette.websockets import WebSocket
 
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 
@@ -57,12 +61,31 @@ class Timings(Own):
     first_reply_ms: float | None
     first_sound_ms: float | None
     done_ms: float | None
+    append_ms: float | None
+    stopped_ms: float | None
 
 
-OWN: dict[str, type[Own]] = {
+class EngineLost(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.engine_lost"]
+
+
+class EngineBack(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.engine_back"]
+    down_ms: int
+
+
+OWN: dict[str, type[BaseModel]] = {
     "response.reasoning_text.delta": ReasoningDelta,
     "response.reasoning_text.done": ReasoningDone,
     "soundmind.timings": Timings,
+    "soundmind.engine_lost": EngineLost,
+    "soundmind.engine_back": EngineBack,
 }
 
 
@@ -81,6 +104,34 @@ def validate(event: dict[str, Any]) -> dict[str, Any]:
         session = RealtimeSessionCreateResponse.model_validate(event["session"], strict=True)
         assert not set(_extras(session, "")) - OWN_FIELDS, list(_extras(session, ""))
     return event
+
+
+@contextmanager
+def gate() -> Iterator[list[str]]:
+    """Every text frame that a server in this process sends is checked; what is wrong with them is listed.
+
+    It is sent all the same: a server would answer an exception with a frame of its own.
+    """
+    wrong: list[str] = []
+    send = WebSocket.send_text
+
+    async def checked(self: WebSocket, data: str) -> None:
+        try:
+            validate(json.loads(data))
+        except (
+            AssertionError,
+            ValueError,
+            KeyError,
+            TypeError,
+        ) as error:  # a ValidationError is a ValueError
+            wrong.append(f"{error}\n{data[:2000]}")
+        await send(self, data)
+
+    WebSocket.send_text = checked  # type: ignore[assignment, method-assign]
+    try:
+        yield wrong
+    finally:
+        WebSocket.send_text = send  # type: ignore[method-assign]
 
 
 def _extras(value: object, path: str) -> list[str]:

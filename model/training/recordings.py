@@ -29,6 +29,9 @@ RECORDINGS = (  # file, what is said with the pause in seconds before the second
     ("day", ("what day comes after tuesday",), AWB, ("Wednesday",)),
     ("greeting", ("hello",), JOE, ("Hello",)),
     ("two-questions", ("what is twelve plus thirty", "what is seven plus eight"), JOE, ("42", "15")),
+    ("timer", ("set a timer for five minutes",), AWB, ("can not set a timer",)),  # no such tool is offered
+    ("name", ("my name is anna",), AWB, ("Hello Anna",)),
+    ("recall", ("what is my name",), AWB, ("have not told me",)),  # asked without the one before
 )
 PAUSE = 1.2  # seconds between two questions
 

@@ -37,13 +37,13 @@ async def test_models_and_page() -> None:
 async def test_health() -> None:
     engine = ScriptedEngine()
     async with serving(engine) as url:
-        assert (await get(url, "/healthz")).json() == {"status": "ok"}
+        assert (await get(url, "/healthz")).json() == {"status": "ok", "generation": 1}
         engine._places = 0
         full = await get(url, "/healthz")
         assert full.status_code == 200 and full.json()["status"] == "full"
         engine.alive = False
         down = await get(url, "/healthz")
-        assert down.status_code == 503 and down.json()["reason"]
+        assert down.status_code == 503 and down.json()["status"] == "restarting"
 
 
 async def test_metrics() -> None:

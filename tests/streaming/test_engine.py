@@ -35,7 +35,7 @@ class Heard(Listener):
 
     def __init__(self, engine: VllmEngine) -> None:
         self.progress = asyncio.Event()
-        super().__init__(engine, self.progress.set)
+        super().__init__(engine, lambda seconds: self.progress.set())
 
     async def caught_up(self) -> None:
         while self.in_cache < len(self.context):
