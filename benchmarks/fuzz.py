@@ -120,6 +120,8 @@ class Bad:
                     await asyncio.sleep(0.05)
                 if ends == "vanish" or not reads:
                     ws.transport.abort()
+                else:
+                    await ws.close()  # while somebody reads what comes before the server's answer
             finally:
                 if reading is not None:
                     reading.cancel()

@@ -7,8 +7,8 @@ it after. Knows no model and no command line.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,16 +19,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from server import client_secrets
+from server import client_secrets, offer
 from server.auth import Caller, Denied, Doors, TooManySecrets
-from server.limits import Account, Limits
+from server.calls import CONNECT_SECONDS, Calls
+from server.ice import Ice
+from server.limits import Account, LimitReached, Limits
 from server.metrics import Metrics
 from server.observer import Observer, Observers
 from server.page import SecurityHeaders, page_routes
 from server.protocol import ProtocolError
 from server.traces import Traces
-from server.websocket import Host, LiveSession, realtime
-from streaming.events import Encoding, EngineUnavailable, Event, SessionFull, SessionSettings
+from server.webrtc import BadOffer
+from server.websocket import Host, LiveSession, realtime, resume
+from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
 
 MAX_MESSAGE = (
     24 * 2**20
@@ -47,7 +50,8 @@ class LiveEngine(Protocol):
     def kv_usage(self) -> float: ...
 
 
-MAX_SECRET_REQUEST = 2**20  # bytes
+MAX_BODY = 2**20  # bytes
+ALLOWED_HEADERS = "authorization, content-type, x-openai-agents-sdk"
 
 
 # emit, settings, observer: what `streaming.session.Session` is made with.
@@ -64,6 +68,7 @@ class Served:
     accounts: Accounts
     metrics: Metrics
     host: Host
+    calls: Calls
 
 
 class Accounts(dict[str, Account]):
@@ -88,14 +93,19 @@ def create_app(
     limits: Limits | None = None,
     encoding: Encoding = "incremental",
     voices: tuple[str, ...] = (),
+    resume_seconds: float = 60.0,
     traces: Traces | None = None,
+    ice: Ice | None = None,
+    connect_seconds: float = CONNECT_SECONDS,
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
-    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told.
+    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
+    `resume_seconds` is how long a conversation is kept whose line has dropped; `ice` is how calls find their
+    way, and `connect_seconds` how long they have for it.
     """
-    metrics = Metrics(engine.running, engine.kv_usage)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
 
     @contextmanager
     def admit() -> Iterator[None]:
@@ -103,10 +113,20 @@ def create_app(
             yield
 
     observers = Observers(metrics, traces)
-    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices)
+    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices, resume_seconds)
+    calls = Calls(host, ice or Ice(), connect_seconds)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with calls.running():
+            yield
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[
             WebSocketRoute("/v1/realtime", _realtime),
+            Route("/v1/realtime/calls", _shared(_call), methods=["POST", "OPTIONS"]),
+            Route("/v1/realtime/calls/{call_id}/hangup", _shared(_hang_up), methods=["POST", "OPTIONS"]),
             Route("/v1/realtime/client_secrets", _client_secrets, methods=["POST"]),
             Route("/v1/models", _models),
             Route("/healthz", _healthz),
@@ -116,7 +136,7 @@ def create_app(
         middleware=[Middleware(SecurityHeaders)],
     )
     accounts = Accounts(limits or Limits())
-    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host)
+    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host, calls)
     return app
 
 
@@ -132,7 +152,11 @@ async def _realtime(ws: WebSocket) -> None:
     except Denied as denied:
         await ws.send_denial_response(_denied(served, denied))
         return
-    await realtime(ws, served.host, served.accounts[caller.account], caller.session)
+    account, token = served.accounts[caller.account], ws.query_params.get("resume")
+    if token is None:
+        await realtime(ws, served.host, account, caller.session)
+    else:
+        await resume(ws, served.host, account, token, ws.query_params.get("after"))
 
 
 def _caller(request: Request) -> Caller:
@@ -140,21 +164,92 @@ def _caller(request: Request) -> Caller:
     return _served(request).doors.enter(request.headers, (), time.time())
 
 
-async def _client_secrets(request: Request) -> Response:
-    served, now = _served(request), time.time()
+class TooLarge(Exception):
+    pass
+
+
+async def _body(request: Request) -> bytes:
+    """Raises TooLarge."""
     body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY:
+            raise TooLarge
+    return body
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _shared(endpoint: Endpoint) -> Endpoint:
+    """With pages of other origins that may connect (CORS)."""
+
+    async def answer(request: Request) -> Response:
+        response = Response(status_code=204) if request.method == "OPTIONS" else await endpoint(request)
+        response.headers["vary"] = "Origin"
+        origin = request.headers.get("origin")
+        if origin and _served(request).doors.welcomes(origin, request.headers.get("host")):
+            response.headers["access-control-allow-origin"] = origin
+            response.headers["access-control-expose-headers"] = "Location"
+            if request.method == "OPTIONS":
+                response.headers["access-control-allow-methods"] = "POST"
+                response.headers["access-control-allow-headers"] = ALLOWED_HEADERS
+                response.headers["access-control-max-age"] = "600"
+        return response
+
+    return answer
+
+
+async def _call(request: Request) -> Response:
+    served = _served(request)
     try:
         caller = _caller(request)
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_SECRET_REQUEST:
-                return _error("invalid_request_error", "the request is too large", 413)
-        wanted = client_secrets.read(body)
+        offered = await offer.read(request.headers, await _body(request))
+        account = served.accounts[caller.account]
+        call_id, sdp = await served.calls.open(offered.sdp, account, caller.session, offered.session)
+    except Denied as denied:
+        return _denied(served, denied)
+    except TooLarge:
+        return _too_large()
+    except BadOffer as error:
+        return _error("invalid_request_error", str(error), 400, "invalid_offer", "sdp")
+    except ProtocolError as error:
+        return _error("invalid_request_error", error.message, 400, error.code, error.param)
+    except SessionError as error:
+        return _error("invalid_request_error", str(error), 400, error.code, "session")
+    except LimitReached as error:
+        return _error("rate_limit_error", str(error), 429, error.code)
+    except SessionFull as error:
+        return _error("server_error", f"{error}; try again later", 503, "session_limit")
+    except EngineUnavailable as error:
+        return _error("server_error", f"{error}; try again later", 503, "engine_unavailable")
+    where = {"location": f"/v1/realtime/calls/{call_id}"}
+    return Response(sdp, 201, where, media_type="application/sdp")
+
+
+async def _hang_up(request: Request) -> Response:
+    served = _served(request)
+    try:
+        caller = _caller(request)
+    except Denied as denied:
+        return _denied(served, denied)
+    if served.calls.hang_up(request.path_params["call_id"], served.accounts[caller.account]):
+        return Response(status_code=200)
+    return _error("invalid_request_error", "there is no such call", 404, "call_not_found", "call_id")
+
+
+async def _client_secrets(request: Request) -> Response:
+    served, now = _served(request), time.time()
+    try:
+        caller = _caller(request)
+        wanted = client_secrets.read(await _body(request))
         expires_at = int(now) + wanted.seconds
         state = served.host.state(wanted.session)
         value = served.doors.make_secret(caller, wanted.session, expires_at, now)
     except Denied as denied:
         return _denied(served, denied)
+    except TooLarge:
+        return _too_large()
     except ProtocolError as error:
         return _error("invalid_request_error", error.message, 400, error.code, error.param)
     except TooManySecrets as error:
@@ -188,6 +283,10 @@ async def _healthz(request: Request) -> Response:
 
 async def _metrics(request: Request) -> Response:
     return Response(_served(request).metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+def _too_large() -> Response:
+    return _error("invalid_request_error", "the request is too large", 413)
 
 
 def _denied(served: Served, denied: Denied) -> Response:

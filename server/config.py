@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from model.windows import LEFT, LOOK_AHEAD, TOKEN_MS, Windows
+from server.ice import BadIceServer, Ice
 from server.limits import Limits
 from server.logs import Format, Level
 from streaming.events import Encoding
@@ -58,10 +59,16 @@ class Config:
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
     engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died
+    resume_s: float = 60.0  # that a conversation is kept whose line has dropped
     log_format: Format = "text"
     log_level: Level = "warning"
     log_content: bool = False  # write what is said to the log
     otlp_endpoint: str | None = None  # where traces go: http://HOST:4318; None: nowhere
+    connect_seconds: float = 15.0  # for a call over WebRTC to come about
+    ice_servers: tuple[str, ...] = ()  # stun:HOST:PORT, turn:HOST:PORT, turns:HOST:PORT
+    turn_username: str | None = None
+    turn_password: str | None = None
+    turn_secret: str | None = None  # shared with the TURN server: each call gets a password of its own
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -75,6 +82,10 @@ class Config:
             assert self.windows
         except ValueError as error:
             raise ConfigError(str(error)) from error
+        try:
+            assert self.ice
+        except BadIceServer as error:
+            raise ConfigError(f"ice_servers: {error}") from error
         for name in POSITIVE:
             if (most := getattr(self, name)) is not None and most <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {most}")
@@ -93,6 +104,11 @@ class Config:
     def keys(self) -> tuple[str, ...]:
         """Clients must know one of them; none: nobody is asked."""
         return self.api_keys if self.api_key is None else (self.api_key, *self.api_keys)
+
+    @property
+    def ice(self) -> Ice:
+        """How calls find their way."""
+        return Ice(self.host, self.ice_servers, self.turn_username, self.turn_password, self.turn_secret)
 
     @property
     def limits(self) -> Limits:
@@ -116,7 +132,9 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "session_minutes": (int | float, "a number"),
     "kbytes_per_second": (int | float, "a number"),
     "replies_per_minute": (int, "a whole number"),
+    "connect_seconds": (int | float, "a number"),
     "engine_patience_s": (int | float, "a number"),
+    "resume_s": (int | float, "a number"),
 }
 
 
@@ -125,11 +143,13 @@ POSITIVE = (
     "session_minutes",
     "kbytes_per_second",
     "replies_per_minute",
+    "connect_seconds",
     "engine_patience_s",
+    "resume_s",
 )
 SWITCHES = {"log_content"}
 ON_OR_OFF = {"true": True, "1": True, "false": False, "0": False}
-LISTS = ("vllm_args", "api_keys", "origins")
+LISTS = ("vllm_args", "api_keys", "origins", "ice_servers")
 
 
 def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = None) -> Config:

@@ -60,6 +60,10 @@ TOLD: dict[str, str] = {
     "response.function_call_arguments.done": "",
     "response.content_part.done": "",
     "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
+    "output_audio_buffer.started": "WebRTC: the first of a response's sound is sent",
+    "output_audio_buffer.stopped": "WebRTC: all of it has been heard, behind `response.done`",
+    "output_audio_buffer.cleared": "WebRTC: the rest of it is not played; what was heard of it is told by "
+    "`conversation.item.truncated`",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
     "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived; `append_ms`, what "
     "the newest append before the reply took; `stopped_ms`, of a reply that speech cut off, from the arrival "
@@ -68,14 +72,12 @@ TOLD: dict[str, str] = {
     "audio and events are taken in meanwhile",
     "soundmind.engine_back": "**our own**: the successor is there, after `down_ms`; what was being made "
     "goes on, and what was asked for is answered",
+    "soundmind.resumed": "**our own**: a client has come back, and has all that it had missed",
     "response.done": "of every response, whatever became of it; in `usage` reasoning counts as output text, "
     "and is told apart in `output_token_details.reasoning_tokens` (**our own**, as in the Responses API)",
 }
 
 NOT_TOLD: dict[str, str] = {
-    "output_audio_buffer.started": "not there yet: WebRTC",
-    "output_audio_buffer.stopped": "not there yet: WebRTC",
-    "output_audio_buffer.cleared": "not there yet: WebRTC",
     "conversation.created": "never: of the beta API",
     "conversation.item.created": "never: of the beta API; GA says added and done",
     "conversation.item.input_audio_transcription.segment": "never: there is one voice a turn",
@@ -159,9 +161,16 @@ class Narrator:
             )
         return self._items[item_id]
 
+    def resumed(self) -> Wire:
+        return self._event("soundmind.resumed")
+
     def rate_limits(self, left: RateLimit) -> Wire:
         limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}
         return self._event("rate_limits.updated", rate_limits=[limit | {"reset_seconds": left.reset_seconds}])
+
+    def output_buffer(self, what: str, response_id: str) -> Wire:
+        """`what`: started, stopped or cleared."""
+        return self._event(f"output_audio_buffer.{what}", response_id=response_id)
 
     def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
         """`event_id` is that of the client's event at fault."""

@@ -211,7 +211,10 @@ async def _app(config: Config, engine: Supervisor, voice: Piper | None, told: Tr
         limits=config.limits,
         encoding=config.encoding,
         voices=voice.names if voice else (),
+        resume_seconds=config.resume_s,
         traces=told,
+        ice=config.ice,
+        connect_seconds=config.connect_seconds,
     )
 
 
@@ -247,7 +250,7 @@ async def listening(app: Starlette, sock: socket.socket) -> AsyncIterator[str]:
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             ws_per_message_deflate=False,  # base64 audio is not worth the time
-            lifespan="off",
+            lifespan="on",
             log_config=None,
             log_level="warning",
             access_log=False,

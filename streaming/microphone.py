@@ -126,6 +126,11 @@ class Microphone:
         self._echo.hear(window, self.clock)
         return 0.0 if probability >= FLOOR and self._echo.ours else probability
 
+    def back(self, now: float) -> None:
+        """Audio may come again, from now on."""
+        if self._arrivals:
+            self._arrivals.append((self._received, now))
+
     def since(self, at: int) -> Samples:
         """The audio from sample `at` on, as far as it is remembered."""
         return self._newest[max(0, self._newest.size - (self.clock - at)) :]

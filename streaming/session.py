@@ -68,7 +68,7 @@ from streaming.events import (
 from streaming.failover import PATIENCE_SECONDS, Failover
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.mouth import Mouth, Track
+from streaming.mouth import Mouth, Player, Track
 from streaming.recall import gathered, opening
 from streaming.reply import ActiveReply
 from streaming.speaker import speak, transcribe
@@ -117,6 +117,8 @@ class Session:
         self._voice = voice
         self._patience = patience
         self._down_since: float | None = None  # there is no engine
+        self._player: Player | None = None
+        self._nobody = False  # the client is away
         self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
         self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
         self._state = State.IDLE
@@ -186,6 +188,12 @@ class Session:
             await asyncio.sleep(WATCH_SECONDS)
             self.tick(self._clock())
 
+    def away(self, nobody: bool) -> None:
+        """Whether the client has gone and may come back: no audio comes, and that means nothing."""
+        self._nobody = nobody
+        if not nobody:
+            self._microphone.back(self._clock())
+
     def tick(self, now: float) -> None:
         """End a turn whose audio has stopped coming. `now` is the clock in seconds.
 
@@ -193,6 +201,8 @@ class Session:
         """
         if self._reply is None and not self._memory.hearing:
             self._memory.catch_up()
+        if self._nobody:
+            return
         last = self._microphone.last_arrival
         stalled = last is not None and now - last > STALL_SECONDS
         if stalled and self._microphone.detecting:
@@ -240,6 +250,10 @@ class Session:
     def _appended(self, seconds: float) -> None:
         self._append_ms = seconds * 1000.0
         self._told_append(seconds)
+
+    def play_through(self, player: Player) -> None:
+        """From here on replies are played by this: it says what was heard, and a reply lasts until then."""
+        self._player = player
 
     # --- what a client says ---
 
@@ -561,7 +575,8 @@ class Session:
             self._microphone.playing(pcm)
             self._emit(reply.said(pcm, text, self._clock()))
 
-        return Mouth(voice, settings.voice or voice.names[0], settings.speed, told, self._clock)
+        name = settings.voice or voice.names[0]
+        return Mouth(voice, name, settings.speed, told, self._clock, reply.item_id, self._player)
 
     async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"
@@ -601,7 +616,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 speaking = tasks.create_task(mouth.run())
                 finish = await self._decode(reply, thought)
-                await mouth.quiet()
+                await mouth.finished()
                 speaking.cancel()
             return finish
         except BaseExceptionGroup as group:
@@ -626,9 +641,15 @@ class Session:
                 still = max(0.0, reply.mouth.ends(now) - now)
             else:
                 self._microphone.silenced()
-            self._tracks[reply.item_id] = (reply.mouth.track, reply.heard(status, now))
+            heard = reply.heard(status, now)
+            self._tracks[reply.item_id] = (reply.mouth.track, heard)
             while len(self._tracks) > TRACKS:
                 del self._tracks[next(iter(self._tracks))]
+            if self._player:
+                self._player.hold(False)
+                if reply.text and heard != reply.text:
+                    played = min(int(self._player.played(reply.item_id)), reply.mouth.track.ms)
+                    self._emit(Truncated(reply.item_id, played, heard))
         self._quiet = now + still, self._microphone.clock + int(still * RATE)
 
     def _finish_aside(

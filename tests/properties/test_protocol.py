@@ -82,6 +82,7 @@ def taken(message: str | bytes) -> bool:
     except ProtocolError as error:
         assert error.code and error.message and "\n" not in error.code
         error.message.encode()
+        assert isinstance(error.event_id, str | None)
         return False
     return True
 
@@ -143,6 +144,9 @@ def test_events_cut_short(event: dict[str, Any], at: int, tail: str) -> None:
 
 
 @given(st.one_of(st.text(), st.binary()))
+@example("[" * 100_000)
+@example('{"a":' * 100_000)
+@example('"\\ud800"')
 def test_any_message(message: str | bytes) -> None:
     assert not taken(message)
 

@@ -94,6 +94,12 @@ class Turnstile(asyncio.Event):
         return await self._passes.acquire()
 
 
+@pytest.mark.fault(
+    fault="engine killed between turns",
+    provoked="the engine dies while nobody speaks",
+    seen="`soundmind.engine_lost`, then `soundmind.engine_back`; the next turn is answered",
+    kept="everything said, heard, typed, called",
+)
 async def test_killed_between_turns_the_next_one_is_answered_and_all_of_it_is_known() -> None:
     engine = ScriptedEngine(going_on)
     async with talk(engine, PLAIN) as t:
@@ -114,6 +120,12 @@ async def test_killed_between_turns_the_next_one_is_answered_and_all_of_it_is_kn
     assert read[0].audio_tokens and all(a.data is not None for a in read[0].audio)
 
 
+@pytest.mark.fault(
+    fault="engine killed while the user speaks",
+    provoked="the engine dies 1.5 s into a turn of 3.5 s, and is back before its end",
+    seen="the reply, as if nothing had been",
+    kept="all of the turn's audio, also what came without an engine",
+)
 async def test_killed_while_the_user_speaks_all_of_the_turn_is_heard() -> None:
     whole, killed = ScriptedEngine(going_on), ScriptedEngine(going_on)
     for engine in (whole, killed):
@@ -147,6 +159,12 @@ async def test_a_turn_that_ends_without_an_engine_is_answered_late() -> None:
     assert t.of(ResponseDone)[0].text == SAID
 
 
+@pytest.mark.fault(
+    fault="engine killed in mid-thought",
+    provoked="the engine dies after a few tokens of reasoning",
+    seen="the same response goes on, late",
+    kept="the thoughts so far, which are not told twice",
+)
 async def test_killed_in_mid_thought_the_chain_goes_on() -> None:
     steps = Steps()
     async with talk(steps.engine, PLAIN) as t:
@@ -165,6 +183,18 @@ async def test_killed_in_mid_thought_the_chain_goes_on() -> None:
     assert t.of(ResponseDone)[0].thinking == CHAIN
 
 
+@pytest.mark.fault(
+    fault="engine killed in mid-reply",
+    provoked="the engine dies after a few words of the reply",
+    seen="the same response and item go on, late",
+    kept="the words told, none of them twice",
+)
+@pytest.mark.fault(
+    fault="engine killed twice in a row",
+    provoked="the engine dies in mid-reply, and the next one too, after one more piece",
+    seen="the same response and item go on, later still",
+    kept="the words told, none of them twice",
+)
 @pytest.mark.parametrize("deaths", [1, 2])
 async def test_killed_in_mid_reply_it_goes_on_behind_what_was_told(deaths: int) -> None:
     steps = Steps()
@@ -186,6 +216,12 @@ async def test_killed_in_mid_reply_it_goes_on_behind_what_was_told(deaths: int) 
     assert done.usage.reply > 0
 
 
+@pytest.mark.fault(
+    fault="engine killed while the reply is spoken",
+    provoked="the engine dies while a spoken reply is being decoded",
+    seen="sound until what was written is spoken, then a pause, then the rest",
+    kept="every word, once",
+)
 async def test_killed_while_it_is_spoken_every_word_is_heard_once() -> None:
     steps, voice = Steps(), ScriptedVoice()
     async with talk(steps.engine, SessionSettings(speculation=False, spoken=True), voice) as t:
@@ -203,6 +239,12 @@ async def test_killed_while_it_is_spoken_every_word_is_heard_once() -> None:
     assert t.of(ResponseDone)[0].text == SAID
 
 
+@pytest.mark.fault(
+    fault="engine killed while it thinks ahead",
+    provoked="the engine dies during the speculation at a pause",
+    seen="one reply, late",
+    kept="the turn; nothing of the speculation",
+)
 async def test_killed_during_a_speculation_the_turn_is_answered_anew() -> None:
     engine = ScriptedEngine(going_on)
     async with talk(engine) as t:
@@ -238,6 +280,12 @@ async def test_killed_after_a_speculation_was_promoted_it_goes_on() -> None:
     assert thought(t) == CHAIN and said(t) == SAID
 
 
+@pytest.mark.fault(
+    fault="engine killed while it transcribes",
+    provoked="the engine dies in the middle of a transcript",
+    seen="the transcript goes on, late",
+    kept="the words written, none of them twice",
+)
 async def test_killed_while_it_writes_down_what_was_said() -> None:
     def reply(context: Context, sampling: Sampling) -> list[str]:
         if "Write down" not in text_of(context):
@@ -259,6 +307,12 @@ async def test_killed_while_it_writes_down_what_was_said() -> None:
     assert t.of(ResponseDone)[0].status == "completed"
 
 
+@pytest.mark.fault(
+    fault="engine killed with a tool's call out",
+    provoked="the engine dies between a call and its result",
+    seen="the reply to the result, late",
+    kept="the call and its result; it is not called twice",
+)
 async def test_killed_with_a_call_out_its_result_is_answered() -> None:
     def reply(context: Context, sampling: Sampling) -> list[str]:
         told = "It is noon." if "function_output" in text_of(context) else CALL
@@ -309,6 +363,12 @@ async def test_killed_behind_a_call_it_is_not_made_twice() -> None:
     assert t.of(ResponseDone)[0].status == "completed"
 
 
+@pytest.mark.fault(
+    fault="engine that stays away",
+    provoked="no engine for as long as `engine_patience_s`",
+    seen="the response fails with `engine_unavailable`; the session goes on",
+    kept="the conversation; the next turn is answered when there is an engine",
+)
 async def test_an_engine_that_stays_away_fails_the_reply_and_not_the_session() -> None:
     engine = ScriptedEngine(going_on)
     async with talk(engine, PLAIN, patience=0.0) as t:
