@@ -46,5 +46,5 @@ nano: $(READY)  ## trains the embedded model again, from nothing
 	@$(BIN)/python -m model.training
 
 clean:  ## removes the virtual environment and every cache
-	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -145,7 +145,7 @@ def since(told: dict[str, float], ended: float) -> dict[str, float]:
 async def appends(engine: VllmEngine) -> dict[int, list[float]]:
     """Milliseconds that an append of 400 ms takes, 20 of them from each of MINUTES on."""
     confirmed = asyncio.Event()
-    listener = Listener(engine, confirmed.set)
+    listener = Listener(engine, lambda seconds: confirmed.set())
     running = asyncio.create_task(listener.run())
     listener.append(Context.of(engine.prompt.human_open()), later=True)
     mouth = Ear(uuid.uuid4().hex, engine.prompt, engine.n_mels, Windows())

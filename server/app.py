@@ -1,4 +1,4 @@
-"""One port: the Realtime API, what is served, whether it is well, its metrics, and a page that says so.
+"""One port: the Realtime API, what is served, whether it is well, its metrics, and the browser client.
 
 The engine is somebody else's: `server.serving` starts it before the app and stops
 it after. Knows no model and no command line.
@@ -7,46 +7,55 @@ it after. Knows no model and no command line.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from server import client_secrets
+from server import client_secrets, offer
 from server.auth import Caller, Denied, Doors, TooManySecrets
-from server.limits import Account, Limits
+from server.calls import CONNECT_SECONDS, Calls
+from server.ice import Ice
+from server.limits import Account, LimitReached, Limits
 from server.metrics import Metrics
+from server.observer import Observer, Observers
+from server.page import SecurityHeaders, page_routes
 from server.protocol import ProtocolError
-from server.websocket import Host, LiveSession, realtime
-from streaming.events import Encoding, EngineUnavailable, Event, SessionFull, SessionSettings
+from server.traces import Traces
+from server.webrtc import BadOffer
+from server.websocket import Host, LiveSession, realtime, resume
+from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
 
-PAGES = Path(__file__).parent.parent / "client_web"
 MAX_MESSAGE = (
     24 * 2**20
 )  # bytes; from 15 MiB on an `error` event, from here on the connection is closed (1009)
 
 
 class LiveEngine(Protocol):
-    """What this needs of `streaming.engine.VllmEngine`."""
+    """What this needs of `streaming.supervisor.Supervisor`."""
 
+    @property
+    def generation(self) -> int: ...
+    @property
+    def trouble(self) -> str: ...
     def admit(self) -> AbstractContextManager[None]: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
 
 
-MAX_SECRET_REQUEST = 2**20  # bytes
+MAX_BODY = 2**20  # bytes
+ALLOWED_HEADERS = "authorization, content-type, x-openai-agents-sdk"
 
 
-# emit, settings, metrics: what `streaming.session.Session` is made with.
-MakeSession = Callable[[Callable[[Event], None], SessionSettings, Metrics], LiveSession]
+# emit, settings, observer: what `streaming.session.Session` is made with.
+MakeSession = Callable[[Callable[[Event], None], SessionSettings, Observer], LiveSession]
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,7 @@ class Served:
     accounts: Accounts
     metrics: Metrics
     host: Host
+    calls: Calls
 
 
 class Accounts(dict[str, Account]):
@@ -83,39 +93,50 @@ def create_app(
     limits: Limits | None = None,
     encoding: Encoding = "incremental",
     voices: tuple[str, ...] = (),
+    resume_seconds: float = 60.0,
+    traces: Traces | None = None,
+    ice: Ice | None = None,
+    connect_seconds: float = CONNECT_SECONDS,
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
-    that do not say; `voices` are what sessions can speak with.
+    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
+    `resume_seconds` is how long a conversation is kept whose line has dropped; `ice` is how calls find their
+    way, and `connect_seconds` how long they have for it.
     """
-    metrics = Metrics(engine.running, engine.kv_usage)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
 
     @contextmanager
     def admit() -> Iterator[None]:
         with engine.admit(), metrics.session():
             yield
 
-    host = Host(
-        model,
-        encoding,
-        admit,
-        lambda emit, settings: session(emit, settings, metrics),
-        metrics.observe,
-        voices,
-    )
+    observers = Observers(metrics, traces)
+    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices, resume_seconds)
+    calls = Calls(host, ice or Ice(), connect_seconds)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with calls.running():
+            yield
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[
             WebSocketRoute("/v1/realtime", _realtime),
+            Route("/v1/realtime/calls", _shared(_call), methods=["POST", "OPTIONS"]),
+            Route("/v1/realtime/calls/{call_id}/hangup", _shared(_hang_up), methods=["POST", "OPTIONS"]),
             Route("/v1/realtime/client_secrets", _client_secrets, methods=["POST"]),
             Route("/v1/models", _models),
             Route("/healthz", _healthz),
             Route("/metrics", _metrics),
-            Mount("/", StaticFiles(directory=PAGES, html=True)),
-        ]
+            *page_routes(model=model, voices=voices, key=bool(keys)),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
     )
     accounts = Accounts(limits or Limits())
-    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host)
+    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host, calls)
     return app
 
 
@@ -129,9 +150,13 @@ async def _realtime(ws: WebSocket) -> None:
     try:
         caller = served.doors.enter(ws.headers, ws.scope["subprotocols"], time.time())
     except Denied as denied:
-        await ws.send_denial_response(_denied(denied))
+        await ws.send_denial_response(_denied(served, denied))
         return
-    await realtime(ws, served.host, served.accounts[caller.account], caller.session)
+    account, token = served.accounts[caller.account], ws.query_params.get("resume")
+    if token is None:
+        await realtime(ws, served.host, account, caller.session)
+    else:
+        await resume(ws, served.host, account, token, ws.query_params.get("after"))
 
 
 def _caller(request: Request) -> Caller:
@@ -139,21 +164,92 @@ def _caller(request: Request) -> Caller:
     return _served(request).doors.enter(request.headers, (), time.time())
 
 
-async def _client_secrets(request: Request) -> Response:
-    served, now = _served(request), time.time()
+class TooLarge(Exception):
+    pass
+
+
+async def _body(request: Request) -> bytes:
+    """Raises TooLarge."""
     body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY:
+            raise TooLarge
+    return body
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _shared(endpoint: Endpoint) -> Endpoint:
+    """With pages of other origins that may connect (CORS)."""
+
+    async def answer(request: Request) -> Response:
+        response = Response(status_code=204) if request.method == "OPTIONS" else await endpoint(request)
+        response.headers["vary"] = "Origin"
+        origin = request.headers.get("origin")
+        if origin and _served(request).doors.welcomes(origin, request.headers.get("host")):
+            response.headers["access-control-allow-origin"] = origin
+            response.headers["access-control-expose-headers"] = "Location"
+            if request.method == "OPTIONS":
+                response.headers["access-control-allow-methods"] = "POST"
+                response.headers["access-control-allow-headers"] = ALLOWED_HEADERS
+                response.headers["access-control-max-age"] = "600"
+        return response
+
+    return answer
+
+
+async def _call(request: Request) -> Response:
+    served = _served(request)
     try:
         caller = _caller(request)
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_SECRET_REQUEST:
-                return _error("invalid_request_error", "the request is too large", 413)
-        wanted = client_secrets.read(body)
+        offered = await offer.read(request.headers, await _body(request))
+        account = served.accounts[caller.account]
+        call_id, sdp = await served.calls.open(offered.sdp, account, caller.session, offered.session)
+    except Denied as denied:
+        return _denied(served, denied)
+    except TooLarge:
+        return _too_large()
+    except BadOffer as error:
+        return _error("invalid_request_error", str(error), 400, "invalid_offer", "sdp")
+    except ProtocolError as error:
+        return _error("invalid_request_error", error.message, 400, error.code, error.param)
+    except SessionError as error:
+        return _error("invalid_request_error", str(error), 400, error.code, "session")
+    except LimitReached as error:
+        return _error("rate_limit_error", str(error), 429, error.code)
+    except SessionFull as error:
+        return _error("server_error", f"{error}; try again later", 503, "session_limit")
+    except EngineUnavailable as error:
+        return _error("server_error", f"{error}; try again later", 503, "engine_unavailable")
+    where = {"location": f"/v1/realtime/calls/{call_id}"}
+    return Response(sdp, 201, where, media_type="application/sdp")
+
+
+async def _hang_up(request: Request) -> Response:
+    served = _served(request)
+    try:
+        caller = _caller(request)
+    except Denied as denied:
+        return _denied(served, denied)
+    if served.calls.hang_up(request.path_params["call_id"], served.accounts[caller.account]):
+        return Response(status_code=200)
+    return _error("invalid_request_error", "there is no such call", 404, "call_not_found", "call_id")
+
+
+async def _client_secrets(request: Request) -> Response:
+    served, now = _served(request), time.time()
+    try:
+        caller = _caller(request)
+        wanted = client_secrets.read(await _body(request))
         expires_at = int(now) + wanted.seconds
         state = served.host.state(wanted.session)
         value = served.doors.make_secret(caller, wanted.session, expires_at, now)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
+    except TooLarge:
+        return _too_large()
     except ProtocolError as error:
         return _error("invalid_request_error", error.message, 400, error.code, error.param)
     except TooManySecrets as error:
@@ -166,28 +262,36 @@ async def _models(request: Request) -> Response:
     try:
         _caller(request)
     except Denied as denied:
-        return _denied(denied)
+        return _denied(served, denied)
     model = {"id": served.model, "object": "model", "created": 0, "owned_by": "soundmind"}
     return JSONResponse({"object": "list", "data": [model]})
 
 
 async def _healthz(request: Request) -> Response:
-    """503 when nobody could be served; a full server is well."""
+    """503 when nobody could be served; a full server is well. `generation` counts the engines."""
+    engine = _served(request).engine
+    told: dict[str, object] = {"generation": engine.generation}
     try:
-        with _served(request).engine.admit():
-            return JSONResponse({"status": "ok"})
+        with engine.admit():
+            return JSONResponse({"status": "ok", **told})
     except SessionFull as error:
-        return JSONResponse({"status": "full", "reason": str(error)})
+        return JSONResponse({"status": "full", "reason": str(error), **told})
     except EngineUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": str(error)}, 503)
+        reason = engine.trouble or str(error)
+        return JSONResponse({"status": "restarting", "reason": reason, **told}, 503)
 
 
 async def _metrics(request: Request) -> Response:
     return Response(_served(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-def _denied(denied: Denied) -> Response:
+def _too_large() -> Response:
+    return _error("invalid_request_error", "the request is too large", 413)
+
+
+def _denied(served: Served, denied: Denied) -> Response:
     code = "invalid_api_key" if denied.status == 401 else "origin_not_allowed"
+    served.host.refused(code, str(denied))
     return _error("invalid_request_error", str(denied), denied.status, code)
 
 

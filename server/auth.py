@@ -79,6 +79,10 @@ class Doors:
                     return Caller(hashlib.sha256(known.encode()).hexdigest())
         return None
 
+    def welcomes(self, origin: str, host: str | None) -> bool:
+        """Whether that page may try, as a browser asks before it sends a key (CORS)."""
+        return (bool(self._keys) and not self._origins) or self._ours(origin, host)
+
     def _ours(self, origin: str, host: str | None) -> bool:
         if origin in self._origins or "*" in self._origins:
             return True

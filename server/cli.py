@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from server.config import KNOWN, Config, ConfigError, Speech, load
+from server.logs import Format, Level
 from server.shutdown import Shutdown, exit_now
 from streaming.events import Encoding
 
@@ -269,6 +270,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="what speaks the replies (piper; none: they are text)",
     )
     parser.add_argument("--demo", action="store_true", help="play a bundled recording to it once it is ready")
+    _add_observability(parser)
     _add_config(parser)
 
 
@@ -327,6 +329,21 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     )
     _add_windows(parser)
     _add_config(parser)
+
+
+def _add_observability(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--log-format", choices=get_args(Format), help="of the log, on stderr (text)")
+    parser.add_argument(
+        "--log-level", choices=get_args(Level), help="the least that is logged (warning; info: every reply)"
+    )
+    parser.add_argument(
+        "--log-content", action="store_true", default=None, help="write what is said to the log, too"
+    )
+    parser.add_argument(
+        "--otlp-endpoint",
+        metavar="URL",
+        help="send a trace of every reply there, by OpenTelemetry's protocol over HTTP (nowhere)",
+    )
 
 
 def _add_windows(parser: argparse.ArgumentParser) -> None:

@@ -239,6 +239,10 @@ class Soundmind(Shape):
         Annotated[int, Field(ge=0, le=2000)] | None,
         Own("how long a sound must be voiced before it cuts a reply off; until then the reply is held back"),
     ] = None
+    resume: Annotated[
+        bool | None,
+        Own("a client whose line drops may come back; echoed as `{token, seconds}`, see Coming back"),
+    ] = None
 
 
 class TokenLimits(Shape):
@@ -437,6 +441,13 @@ class ResponseCancel(ClientEvent):
     response_id: str | None = None
 
 
+# --- output audio ---
+
+
+class OutputClear(ClientEvent):
+    type: Literal["output_audio_buffer.clear"]
+
+
 EVENTS: dict[str, type[ClientEvent]] = {
     "session.update": SessionUpdate,
     "input_audio_buffer.append": Append,
@@ -448,9 +459,5 @@ EVENTS: dict[str, type[ClientEvent]] = {
     "conversation.item.truncate": ItemTruncate,
     "response.create": ResponseCreate,
     "response.cancel": ResponseCancel,
-}
-
-# Client events of the API that are refused as a whole, and why.
-NOT_YET: dict[str, str] = {
-    "output_audio_buffer.clear": "output_audio_buffer.clear is for WebRTC, which is not there yet",
+    "output_audio_buffer.clear": OutputClear,
 }

@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from model.windows import LEFT, LOOK_AHEAD, TOKEN_MS, Windows
+from server.ice import BadIceServer, Ice
 from server.limits import Limits
+from server.logs import Format, Level
 from streaming.events import Encoding
 
 PREFIX = "SOUNDMIND_"
@@ -21,6 +24,15 @@ RECIPE = "nano_"  # what begins so is for `make nano` (model/training)
 
 
 Speech = Literal["piper", "none"]  # what speaks the replies
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "encoding": get_args(Encoding),
+    "voice": get_args(Speech),
+    "log_format": get_args(Format),
+    "log_level": get_args(Level),
+}
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"  # OpenTelemetry's own name for our `otlp_endpoint`
 
 
 class ConfigError(ValueError):
@@ -46,19 +58,35 @@ class Config:
     session_minutes: float | None = None
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
+    engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died
+    resume_s: float = 60.0  # that a conversation is kept whose line has dropped
+    log_format: Format = "text"
+    log_level: Level = "warning"
+    log_content: bool = False  # write what is said to the log
+    otlp_endpoint: str | None = None  # where traces go: http://HOST:4318; None: nowhere
+    connect_seconds: float = 15.0  # for a call over WebRTC to come about
+    ice_servers: tuple[str, ...] = ()  # stun:HOST:PORT, turn:HOST:PORT, turns:HOST:PORT
+    turn_username: str | None = None
+    turn_password: str | None = None
+    turn_secret: str | None = None  # shared with the TURN server: each call gets a password of its own
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port: expected 0 to 65535, got {self.port}")
-        if self.encoding not in (encodings := get_args(Encoding)):
-            raise ConfigError(f"encoding: expected {' or '.join(encodings)}, got {self.encoding!r}")
-        if self.voice not in (voices := get_args(Speech)):
-            raise ConfigError(f"voice: expected {' or '.join(voices)}, got {self.voice!r}")
+        for name, choices in CHOICES.items():
+            if (chosen := getattr(self, name)) not in choices:
+                raise ConfigError(f"{name}: expected {' or '.join(choices)}, got {chosen!r}")
+        if self.otlp_endpoint is not None and urlsplit(self.otlp_endpoint).scheme not in ("http", "https"):
+            raise ConfigError(f"otlp_endpoint: expected http://HOST:PORT, got {self.otlp_endpoint!r}")
         try:
             assert self.windows
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        for name in ("sessions_per_key", "session_minutes", "kbytes_per_second", "replies_per_minute"):
+        try:
+            assert self.ice
+        except BadIceServer as error:
+            raise ConfigError(f"ice_servers: {error}") from error
+        for name in POSITIVE:
             if (most := getattr(self, name)) is not None and most <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {most}")
         if not all(self.api_keys):
@@ -76,6 +104,11 @@ class Config:
     def keys(self) -> tuple[str, ...]:
         """Clients must know one of them; none: nobody is asked."""
         return self.api_keys if self.api_key is None else (self.api_key, *self.api_keys)
+
+    @property
+    def ice(self) -> Ice:
+        """How calls find their way."""
+        return Ice(self.host, self.ice_servers, self.turn_username, self.turn_password, self.turn_secret)
 
     @property
     def limits(self) -> Limits:
@@ -99,10 +132,24 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "session_minutes": (int | float, "a number"),
     "kbytes_per_second": (int | float, "a number"),
     "replies_per_minute": (int, "a whole number"),
+    "connect_seconds": (int | float, "a number"),
+    "engine_patience_s": (int | float, "a number"),
+    "resume_s": (int | float, "a number"),
 }
 
 
-LISTS = ("vllm_args", "api_keys", "origins")
+POSITIVE = (
+    "sessions_per_key",
+    "session_minutes",
+    "kbytes_per_second",
+    "replies_per_minute",
+    "connect_seconds",
+    "engine_patience_s",
+    "resume_s",
+)
+SWITCHES = {"log_content"}
+ON_OR_OFF = {"true": True, "1": True, "false": False, "0": False}
+LISTS = ("vllm_args", "api_keys", "origins", "ice_servers")
 
 
 def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = None) -> Config:
@@ -110,6 +157,8 @@ def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = N
     named = env.get(PREFIX + "CONFIG")
     file = file or (Path(named) if named else None)
     settings = _from_file(file) if file else {}
+    if env.get(OTLP):
+        settings["otlp_endpoint"] = env[OTLP]
     settings |= _from_environment(env)
     settings |= {name: value for name, value in flags.items() if value is not None}
     if named := settings.get("api_keys_file"):
@@ -148,6 +197,8 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
         value: object = text
         if name in NUMBERS:
             value = _number(text)
+        elif name in SWITCHES:
+            value = ON_OR_OFF.get(text.lower(), text)
         elif name in LISTS:
             value = shlex.split(text)
         settings[name] = _value(name, value, variable)
@@ -162,6 +213,10 @@ def _value(name: str, value: object, where: str) -> object:
         if isinstance(value, list) and all(isinstance(part, str) for part in value):
             return tuple(value)
         raise ConfigError(f"{where}: {name}: expected a list of strings, got {value!r}")
+    if name in SWITCHES:
+        if isinstance(value, bool):
+            return value
+        raise ConfigError(f"{where}: {name}: expected true or false, got {value!r}")
     wanted, expected = NUMBERS.get(name, (str, "text"))
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise ConfigError(f"{where}: {name}: expected {expected}, got {value!r}")

@@ -86,14 +86,59 @@ Choices made for stock clients, which mostly ask for more than there is yet:
 - `idle_timeout_ms` counts from when the reply has been played, if it is spoken.
 """
 
+WEBRTC = """\
+## WebRTC
+
+`POST /v1/realtime/calls` takes an SDP offer with audio (Opus) and a data channel, as `application/sdp`, or as
+`multipart/form-data` with `sdp` and `session` (as in session.update). It answers 201 with the SDP answer, all
+of our candidates in it, and the call in `Location`; `POST /v1/realtime/calls/{call_id}/hangup` ends it. The
+key may be a client secret; the form's session goes over the secret's. Refused: 400 (`invalid_offer`, or what
+is wrong with the session), 401 `invalid_api_key`, 403 `origin_not_allowed`, 413, 429 `rate_limit_exceeded`
+(this key), 503 `session_limit` (the server is full) and 503 `engine_unavailable`.
+
+The client makes the data channel `oai-events`, before its offer. The events on it are those above, each a
+message of at most 256 KiB, with these differences:
+
+- Audio goes by the tracks: `input_audio_buffer.append` is refused (`unsupported`),
+  `response.output_audio.delta` is not sent, and the formats of the session stay `audio/pcm`. What is lost on
+  the way in is made up for, so that the audio clock holds.
+- A reply lasts until it has been heard: then come `response.done` and `output_audio_buffer.stopped`. Until
+  then it can be interrupted, and a cough holds it back.
+- A reply that is cut off falls silent at once: `response.done`, `output_audio_buffer.cleared`, and, where not
+  all of its words had been sent, `conversation.item.truncated`, without being asked for. What was sent counts
+  as heard 80 ms later.
+- `output_audio_buffer.clear` cuts off the reply that is being played. Over WebSocket it is refused.
+
+A call that has no open data channel after 15 s (`connect_seconds`) is freed, and so is one whose peer
+connection or data channel closes or fails; the log says why.
+"""
+
 LIMITS = """\
 ## Limits and closing
 
 An event may have 15 MiB; beyond that it is an `error` (`event_too_large`), beyond 24 MiB the connection is
 closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings go out every 20 s. A client
 that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013),
-and when the engine is down `engine_unavailable` (1011). Who may not come in is answered before the handshake:
-401 `invalid_api_key`, 403 `origin_not_allowed`.
+and while there is no engine `engine_unavailable` (1011). Who may not come in is answered before the
+handshake: 401 `invalid_api_key`, 403 `origin_not_allowed`.
+
+### Coming back
+
+Over WebSocket, with `soundmind: {resume: true}` in session.update, session.updated has `soundmind.resume`:
+`token`, and the `seconds` that the conversation is kept when the line drops (not when the client closes with
+1000). It keeps its place and goes on: a response in the making is completed, a turn that was being spoken
+stays open. `/v1/realtime?resume=TOKEN&after=EVENT_ID`, with the same key, goes on with it: the events behind
+that one, once and in order, then `soundmind.resumed`, then whatever comes. Who comes while the first is still
+there takes its place; the first is closed (1008). Events are kept up to 5000 and 8 MiB. Where the token is
+unknown, another's or expired, or what was missed is no longer kept: `resume_failed`, closed (1008).
+
+### The engine
+
+An engine that dies has a successor. Sessions go on meanwhile and take audio and events in; a response in the
+making goes on as the same response, behind what was told of it, and a turn that ended meanwhile is answered
+late. Where there is no engine for as long as `engine_patience_s` says (120 s), the response fails with
+`engine_unavailable`, and the session still goes on. `/healthz` says `ok`, `full` (200) or `restarting` (503),
+with the `generation` of the engine.
 
 Where the operator limits a key: `rate_limit_exceeded`, for one session too many (closed, 1013), for an event
 beyond the bytes of a minute or a `response.create` beyond the replies of one (it is not taken, and the
@@ -110,7 +155,7 @@ def page() -> str:
     eagerness = ", ".join(f"{name} {p.sure} and {p.most_ms / 1000:.0f} s" for name, p in PATIENCE.items())
     intro = INTRO.replace("{eagerness}", eagerness).replace("{sure}", f"{SURE_MS} ms")
     intro = intro.replace("{short}", SHORT).replace("{long}", LONG)
-    return "\n".join([intro, *_client_events(), *_server_events(), LIMITS.rstrip()])
+    return "\n".join([intro, *_client_events(), *_server_events(), WEBRTC, LIMITS.rstrip()])
 
 
 def _client_events() -> Iterator[str]:
@@ -124,9 +169,6 @@ def _client_events() -> Iterator[str]:
         else:
             yield "No fields of its own."
         yield ""
-    yield "### Refused as a whole\n"
-    yield from (f"- `{kind}`: {why}" for kind, why in ce.NOT_YET.items())
-    yield ""
 
 
 def _rows(shape: type[ce.Shape], prefix: str) -> Iterator[tuple[str, str, str]]:

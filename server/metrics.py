@@ -1,5 +1,6 @@
 """What the operator sees on /metrics, in Prometheus' format. One registry a server, so that several may live
-in one process. Times are seconds of wall clock, as the session measured them. Knows no sockets.
+in one process. Times are seconds of wall clock, as the session measured them. No label and no value comes
+from what was said or sent: codes, states and channels are words of ours. Knows no sockets.
 """
 
 from __future__ import annotations
@@ -7,45 +8,67 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from streaming.events import Event, ResponseDone
+from streaming.events import Event, ResponseDone, SpeechDelta, Trouble, Usage
+from streaming.voice import RATE
 
 SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
+SHORT = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.0)
+LONG = (1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 FROM = "after the last voiced sample had arrived"
+STAGES = {  # of `streaming.events.Timings`
+    "turn_ended": "End of the turn declared",
+    "first_thinking": "First token of reasoning",
+    "first_reply": "First token of the reply",
+    "first_sound": "First sound of the reply",
+    "done": "Reply complete",
+}
+BYTES_A_SECOND = 2 * RATE  # of a reply's sound
 
 
 class Metrics:
-    def __init__(self, running: Callable[[], float], kv_usage: Callable[[], float]) -> None:
-        """`running` and `kv_usage` are asked whenever somebody scrapes."""
-        self._registry = registry = CollectorRegistry()
+    def __init__(
+        self,
+        running: Callable[[], float],
+        kv_usage: Callable[[], float],
+        generation: Callable[[], float] = lambda: 1,
+    ) -> None:
+        """`running`, `kv_usage` and `generation` are asked whenever somebody scrapes."""
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+
+        def counter(name: str, what: str, *labels: str) -> Counter:
+            return Counter(f"soundmind_{name}", what, labels, registry=registry)
+
+        def histogram(name: str, what: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(f"soundmind_{name}_seconds", what, buckets=buckets, registry=registry)
+
         self._sessions = Gauge("soundmind_sessions", "Conversations that are open", registry=registry)
-        self._appends = Counter(
-            "soundmind_appends", "Chunks appended to the engine's sessions", registry=registry
+        self._lasted = histogram("session", "How long conversations lasted that have ended", LONG)
+        self._appends = counter("appends", "Chunks appended to the engine's sessions")
+        self._append = histogram("append", "From handing over such a chunk to having it in the cache", SHORT)
+        self._turns = counter("turns", "Replies by how they ended", "status")
+        self._tokens = counter("tokens", "Tokens generated", "channel")
+        self._prompt = counter(
+            "prompt_tokens", "Tokens that replies began from, by what they stand for and where found", *KINDS
         )
-        self._turns = Counter("soundmind_turns", "Replies by how they ended", ["status"], registry=registry)
-        self._tokens = Counter("soundmind_tokens", "Tokens generated", ["channel"], registry=registry)
-        self._speculations = Counter(
-            "soundmind_speculations",
-            "Thoughts at a pause by what became of them",
-            ["became"],
-            registry=registry,
-        )
-        self._ahead = Counter(
-            "soundmind_speculated_tokens",
+        self._speculations = counter("speculations", "Thoughts at a pause by what became of them", "became")
+        self._ahead = counter(
+            "speculated_tokens",
             "Their tokens until then (those promoted are in soundmind_tokens too)",
-            ["became"],
-            registry=registry,
+            "became",
         )
-        self._times = {
-            name: Histogram(f"soundmind_{name}_seconds", f"{what} {FROM}", buckets=SECONDS, registry=registry)
-            for name, what in (
-                ("turn_ended", "End of the turn declared"),
-                ("first_thinking", "First token of reasoning"),
-                ("first_reply", "First token of the reply"),
-                ("done", "Reply complete"),
-            )
-        }
+        self._audio = counter(
+            "audio_seconds", "Audio that clients sent (in) and were sent (out)", "direction"
+        )
+        self._errors = counter("errors", "Errors told to clients, by their code", "code")
+        self._times = {name: histogram(name, f"{what} {FROM}", SECONDS) for name, what in STAGES.items()}
+        self._stopped = histogram(
+            "barge_in_stop",
+            "From the arrival of the first voiced sample to the last that is told of a reply",
+            SHORT,
+        )
         requests = Gauge(
             "soundmind_engine_requests",
             "Requests that the engine has not finished, parked ones included",
@@ -54,6 +77,12 @@ class Metrics:
         requests.set_function(running)
         usage = Gauge("soundmind_kv_usage_ratio", "Share of the KV cache in use", registry=registry)
         usage.set_function(kv_usage)
+        engines = Gauge(
+            "soundmind_engine_generation",
+            "Engines that were started so far: one more after each that died",
+            registry=registry,
+        )
+        engines.set_function(generation)
 
     def speculated(self, promoted: bool, tokens: int) -> None:
         """A thought at a pause, `tokens` long by then, became the reply or was for nothing."""
@@ -61,25 +90,61 @@ class Metrics:
         self._speculations.labels(became).inc()
         self._ahead.labels(became).inc(tokens)
 
-    def appended(self) -> None:
+    def appended(self, seconds: float) -> None:
         self._appends.inc()
+        self._append.observe(seconds)
+
+    def heard(self, seconds: float) -> None:
+        """Of audio that a client sent."""
+        self._audio.labels("in").inc(seconds)
+
+    def refused(self, code: str) -> None:
+        """An error of that code was told to a client."""
+        self._errors.labels(code).inc()
 
     @contextmanager
     def session(self) -> Iterator[None]:
         """One conversation is open for as long as the block lasts."""
-        with self._sessions.track_inprogress():
+        with self._sessions.track_inprogress(), self._lasted.time():
             yield
 
     def observe(self, event: Event) -> None:
-        if not isinstance(event, ResponseDone):
-            return
+        match event:
+            case SpeechDelta():
+                self._audio.labels("out").inc(len(event.pcm) / BYTES_A_SECOND)
+            case Trouble():
+                self.refused(event.code)
+            case ResponseDone():
+                self._done(event)
+
+    def _done(self, event: ResponseDone) -> None:
         self._turns.labels(event.status).inc()
+        if event.status == "failed":
+            self.refused(event.reason or "engine_failed")
         self._tokens.labels("reasoning").inc(event.usage.reasoning)
         self._tokens.labels("reply").inc(event.usage.reply)
+        for (kind, cached), tokens in prompt_tokens(event.usage).items():
+            self._prompt.labels(kind, cached).inc(tokens)
         for name, histogram in self._times.items():
             milliseconds = getattr(event.timings, name)
             if milliseconds is not None:
                 histogram.observe(milliseconds / 1000.0)
+        if event.timings.stopped is not None:
+            self._stopped.observe(event.timings.stopped / 1000.0)
 
     def text(self) -> bytes:
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)
+
+
+KINDS = ("kind", "cached")
+
+
+def prompt_tokens(usage: Usage) -> dict[tuple[str, str], int]:
+    """What a reply began from, by `KINDS`."""
+    cached_text = usage.cached - usage.cached_audio
+    return {
+        ("audio", "yes"): usage.cached_audio,
+        ("audio", "no"): usage.audio - usage.cached_audio,
+        ("text", "yes"): cached_text,
+        ("text", "no"): max(0, usage.text - cached_text),
+    }

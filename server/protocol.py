@@ -97,6 +97,11 @@ class CancelResponse:
     event_id: str | None = None
 
 
+@dataclass(frozen=True)
+class ClearOutput:
+    event_id: str | None = None
+
+
 Command = (
     UpdateSession
     | AppendAudio
@@ -108,6 +113,7 @@ Command = (
     | TruncateItem
     | CreateResponse
     | CancelResponse
+    | ClearOutput
 )
 
 
@@ -176,8 +182,6 @@ def _validated(raw: dict[str, Any]) -> ce.ClientEvent:
         raise ProtocolError("missing_required_parameter", f"type: expected one of {_known()}", "type")
     if not isinstance(kind, str):
         raise ProtocolError("invalid_type", f"type: expected a string, got {_kind(kind)}", "type")
-    if kind in ce.NOT_YET:
-        raise ProtocolError("unsupported", ce.NOT_YET[kind], "type")
     shape = ce.EVENTS.get(kind)
     if shape is None:
         raise ProtocolError("unknown_event", f"type: expected one of {_known()}, got {kind[:64]!r}", "type")
@@ -257,6 +261,8 @@ def _command(event: ce.ClientEvent) -> Command:
             return CreateResponse(_request(event.response), event.event_id)
         case ce.ResponseCancel():
             return CancelResponse(event.response_id, event.event_id)
+        case ce.OutputClear():
+            return ClearOutput(event.event_id)
     raise AssertionError(event)
 
 

@@ -2,9 +2,9 @@
 
 `Narrator` turns one session event into its wire events, and answers the client's own requests (created,
 updated, retrieved, truncated, error). It keeps the items as they now stand on the wire, since a client may
-ask for one again; those of a response outside the conversation are not among them. Two event types are our
+ask for one again; those of a response outside the conversation are not among them. Some event types are our
 own, which every client passes over: `response.reasoning_text.*` (named after the Responses API) and
-`soundmind.timings`. An item's optional fields are left out rather than null: agents-js drops an item with
+`soundmind.*`. An item's optional fields are left out rather than null: agents-js drops an item with
 null fields. An item of a response is announced once there is something in it, so that a reply that only
 calls a tool has no message. Knows no sockets, no clock and no session.
 """
@@ -60,17 +60,24 @@ TOLD: dict[str, str] = {
     "response.function_call_arguments.done": "",
     "response.content_part.done": "",
     "response.output_item.done": "`status` is `incomplete` for a reply that was cut short",
+    "output_audio_buffer.started": "WebRTC: the first of a response's sound is sent",
+    "output_audio_buffer.stopped": "WebRTC: all of it has been heard, behind `response.done`",
+    "output_audio_buffer.cleared": "WebRTC: the rest of it is not played; what was heard of it is told by "
+    "`conversation.item.truncated`",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
-    "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived (null: "
-    "did not happen)",
+    "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived; `append_ms`, what "
+    "the newest append before the reply took; `stopped_ms`, of a reply that speech cut off, from the arrival "
+    "of its first voiced sample to the last that was told of the reply (null: did not happen)",
+    "soundmind.engine_lost": "**our own**: the engine has died, and its successor is being started; "
+    "audio and events are taken in meanwhile",
+    "soundmind.engine_back": "**our own**: the successor is there, after `down_ms`; what was being made "
+    "goes on, and what was asked for is answered",
+    "soundmind.resumed": "**our own**: a client has come back, and has all that it had missed",
     "response.done": "of every response, whatever became of it; in `usage` reasoning counts as output text, "
     "and is told apart in `output_token_details.reasoning_tokens` (**our own**, as in the Responses API)",
 }
 
 NOT_TOLD: dict[str, str] = {
-    "output_audio_buffer.started": "not there yet: WebRTC",
-    "output_audio_buffer.stopped": "not there yet: WebRTC",
-    "output_audio_buffer.cleared": "not there yet: WebRTC",
     "conversation.created": "never: of the beta API",
     "conversation.item.created": "never: of the beta API; GA says added and done",
     "conversation.item.input_audio_transcription.segment": "never: there is one voice a turn",
@@ -154,9 +161,16 @@ class Narrator:
             )
         return self._items[item_id]
 
+    def resumed(self) -> Wire:
+        return self._event("soundmind.resumed")
+
     def rate_limits(self, left: RateLimit) -> Wire:
         limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}
         return self._event("rate_limits.updated", rate_limits=[limit | {"reset_seconds": left.reset_seconds}])
+
+    def output_buffer(self, what: str, response_id: str) -> Wire:
+        """`what`: started, stopped or cleared."""
+        return self._event(f"output_audio_buffer.{what}", response_id=response_id)
 
     def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
         """`event_id` is that of the client's event at fault."""
@@ -178,6 +192,10 @@ class Narrator:
                 kind = "input_audio_buffer.timeout_triggered"
                 where = {"item_id": item_id, "audio_start_ms": start_ms, "audio_end_ms": end_ms}
                 return [self._event(kind, **where)]
+            case ev.EngineLost():
+                return [self._event("soundmind.engine_lost")]
+            case ev.EngineBack(seconds):
+                return [self._event("soundmind.engine_back", down_ms=round(seconds * 1000))]
             case ev.Trouble(code, message):
                 return [self.error(code, message)]
             case ev.Committed(item_id, before):
@@ -360,7 +378,7 @@ class Narrator:
         ]
 
 
-TIMINGS = ("turn_ended", "first_thinking", "first_reply", "first_sound", "done")
+TIMINGS = ("turn_ended", "first_thinking", "first_reply", "first_sound", "done", "append", "stopped")
 
 
 def _item(item: ev.Item, status: str) -> Wire:

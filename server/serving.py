@@ -21,14 +21,16 @@ from starlette.applications import Starlette
 from server.app import MAX_MESSAGE, create_app
 from server.auth import is_loopback
 from server.config import Config
-from server.metrics import Metrics
+from server.logs import configure
+from server.observer import Observer
 from server.shutdown import Shutdown
-from streaming.events import Event, SessionSettings
+from server.traces import Traces, traces
+from streaming.events import Event, SessionError, SessionSettings
 
 if TYPE_CHECKING:
-    from streaming.engine import VllmEngine
     from streaming.piper import Piper
     from streaming.session import Session
+    from streaming.supervisor import Supervisor
 
 PROGRESS_SECONDS = 5.0
 PING_SECONDS = 20.0  # and as long to answer: a client that lost its network is gone after 40 s
@@ -47,16 +49,28 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
 
     Raises ServeError, CheckpointError, EngineStartError, and what `visit` raises; all is ended by then.
     """
+    configure(config.log_format, config.log_level, config.log_content)
     with bind(config.host, config.port) as sock:
-        if not is_loopback(config.host) and not config.keys:
-            say(f"anybody who reaches {config.host} may use this server: --api-key asks them for a key")
+        for caution in cautions(config):
+            say(caution)
         async with _voice(config) as starting, _engine(config, say) as engine:
             voice = await _spoken(starting, say)
-            async with listening(await _app(config, engine, voice), sock) as url:
+            async with (
+                _traces(config) as told,
+                listening(await _app(config, engine, voice, told), sock) as url,
+            ):
                 with _stoppable(shutdown):
                     await visit(url)
                     if stay:
                         await asyncio.get_running_loop().create_future()
+
+
+def cautions(config: Config) -> Iterator[str]:
+    """What an operator may not have meant."""
+    if not is_loopback(config.host) and not config.keys:
+        yield f"anybody who reaches {config.host} may use this server: --api-key asks them for a key"
+    if config.log_content:
+        yield "what is said, thought and called is written to the log: log_content is on"
 
 
 @asynccontextmanager
@@ -74,10 +88,12 @@ async def _voice(config: Config) -> AsyncIterator[Piper | None]:
 async def _spoken(starting: Piper | None, say: Say) -> Piper | None:
     """The voice, once it is ready; none where it cannot start, which is told."""
     from streaming.voice import VoiceUnavailable
+    from streaming.warm_up import try_voice
 
     try:
         if starting is not None:
             await starting.ready()
+            await try_voice(starting)
         return starting
     except VoiceUnavailable as error:
         say(f"{error}; replies are text")
@@ -122,23 +138,27 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def _engine(config: Config, say: Say) -> AsyncIterator[VllmEngine]:
+async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
     began = time.monotonic()
     say(f"loading {config.model} …")
     telling = asyncio.create_task(_progress(say))
     try:
         from model import checkpoint
         from streaming.engine import VllmEngine
+        from streaming.supervisor import supervised
+        from streaming.warm_up import warm_up
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
-        engine = await VllmEngine.start(folder, config.vllm_args)
+        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args)) as engine:
+            try:
+                await warm_up(engine)
+            except SessionError as error:
+                raise ServeError(f"the engine does not answer: {error}") from error
+            telling.cancel()
+            say(f"engine ready in {time.monotonic() - began:.0f} s")
+            yield engine
     finally:
         telling.cancel()
-    say(f"engine ready in {time.monotonic() - began:.0f} s")
-    try:
-        yield engine
-    finally:
-        await engine.close()
 
 
 async def _progress(say: Say) -> None:
@@ -149,7 +169,18 @@ async def _progress(say: Say) -> None:
         say(f"starting the engine … {waited:.0f} s")
 
 
-async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starlette:
+@asynccontextmanager
+async def _traces(config: Config) -> AsyncIterator[Traces | None]:
+    """Nowhere, unless an endpoint is set. What is left is sent at the end, off the event loop."""
+    told = traces(config.alias or model_name(config.model), config.otlp_endpoint)
+    try:
+        yield told
+    finally:
+        if told is not None:
+            await asyncio.to_thread(told.close)
+
+
+async def _app(config: Config, engine: Supervisor, voice: Piper | None, told: Traces | None) -> Starlette:
     from streaming.session import Session
     from streaming.vad import SpeechDetector
 
@@ -157,16 +188,17 @@ async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starl
 
     windows = config.windows
 
-    def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> Session:
+    def session(emit: Callable[[Event], None], settings: SessionSettings, observer: Observer) -> Session:
         return Session(
             engine,
             detector,
             emit,
             settings,
-            appended=metrics.appended,
-            speculated=metrics.speculated,
+            appended=observer.appended,
+            speculated=observer.speculated,
             windows=windows,
             voice=voice,
+            patience=config.engine_patience_s,
         )
 
     name = config.alias or model_name(config.model)
@@ -179,6 +211,10 @@ async def _app(config: Config, engine: VllmEngine, voice: Piper | None) -> Starl
         limits=config.limits,
         encoding=config.encoding,
         voices=voice.names if voice else (),
+        resume_seconds=config.resume_s,
+        traces=told,
+        ice=config.ice,
+        connect_seconds=config.connect_seconds,
     )
 
 
@@ -214,7 +250,8 @@ async def listening(app: Starlette, sock: socket.socket) -> AsyncIterator[str]:
             ws_ping_interval=PING_SECONDS,
             ws_ping_timeout=PING_SECONDS,
             ws_per_message_deflate=False,  # base64 audio is not worth the time
-            lifespan="off",
+            lifespan="on",
+            log_config=None,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,

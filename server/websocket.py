@@ -13,17 +13,20 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server import client_events as ce
 from server import protocol as p
 from server.limits import Account, LimitReached
+from server.observer import Observer
 from server.outbox import Outbox, SlowClient
+from server.resume import Line as ResumableLine
+from server.resume import Lines, ResumeFailed
 from server.server_events import Narrator
 from server.session_object import SessionState
 from server.tasks import one_error
@@ -40,6 +43,7 @@ from streaming.events import (
     SessionSettings,
     UnknownItem,
 )
+from streaming.mouth import Player
 
 SUBPROTOCOL = "realtime"
 SLICE_MS = 200  # of one event's audio: after so much the others have their turn
@@ -65,6 +69,15 @@ class LiveSession(Protocol):
     def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None: ...
     def delete_item(self, item_id: str) -> None: ...
     def truncate(self, item_id: str, ms: int) -> bool: ...
+    def play_through(self, player: Player) -> None: ...
+    def away(self, nobody: bool) -> None: ...
+
+
+class Line(Protocol):
+    """What carries the events: a WebSocket, or what behaves like one."""
+
+    async def send_text(self, data: str) -> None: ...
+    async def receive(self) -> MutableMapping[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -74,34 +87,44 @@ class Host:
     model: str  # the name that clients are told
     encoding: Encoding  # of sessions that do not say
     admit: Callable[[], AbstractContextManager[None]]  # raises SessionFull, EngineUnavailable
-    session: Callable[[Callable[[Event], None], SessionSettings], LiveSession]
-    observe: Callable[[Event], None] = lambda event: None  # metrics
+    session: Callable[[Callable[[Event], None], SessionSettings, Observer], LiveSession]
+    observer: Callable[[str], Observer]  # of the session with that id
+    refused: Callable[[str, str], None]  # an error's code and message, told to who has no session
     voices: tuple[str, ...] = ()  # the default first; none: replies are text
+    resume_seconds: float = 60.0  # that a conversation is kept whose line has dropped
+    lines: Lines = field(default_factory=Lines)
 
     def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
         """A new session's, maybe set already."""
         state = SessionState(
-            _id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
+            new_id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
         )
         return state if wanted is None else state.updated(wanted)
 
 
 async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Session | None = None) -> None:
-    """Hold one conversation, from the handshake to the close. `wanted`: how it is set to begin with."""
-    narrator, outbox = Narrator(_id("conv")), Outbox()
+    """Hold one conversation, from the handshake to the close, or beyond it where the client may come back.
+
+    `wanted`: how it is set to begin with.
+    """
+    narrator, outbox = Narrator(new_id("conv")), Outbox()
     seconds = account.limits.session_seconds
     length = asyncio.timeout(seconds)
 
     async def farewell(code: int, error: str, message: str) -> None:
+        host.refused(error, message)
         outbox.put(narrator.error(error, message))
-        await _close(ws, code, outbox)
+        await _close(line, code, outbox)
 
+    line = ResumableLine(ws, account, host.resume_seconds)
     try:
-        await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in ws.scope["subprotocols"] else None)
+        await _accept(ws)
         state = host.state(wanted, None if seconds is None else int(time.time() + seconds))
-        with account.session(), host.admit():
+        with account.session(), host.admit(), host.lines.hold(line):
             async with length:
-                await Connection(ws, host, narrator, outbox, account, state).run()
+                connection = Connection(line, host, narrator, outbox, account, state, line)
+                line.away = connection.away
+                await connection.run()
     except TimeoutError:
         if not length.expired():
             raise
@@ -115,47 +138,105 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
     except SessionFull as error:
         await farewell(TRY_AGAIN, "session_limit", f"{error}; try again later")
     except EngineUnavailable as error:
-        await farewell(INTERNAL, "engine_unavailable", f"{error}; try again later")
+        await farewell(INTERNAL, error.code, f"{error}; try again later")
     except SlowClient as error:
         logger.warning("closed a client that does not read: %s", error)
-        await _close(ws, POLICY)
+        await _close(line, POLICY)
     except Exception:
         logger.exception("a conversation failed")
         await farewell(INTERNAL, "server_error", "the conversation failed")
+    finally:
+        line.end()
+
+
+async def resume(ws: WebSocket, host: Host, account: Account, token: str, after: str | None) -> None:
+    """Go on with the conversation of a line that has dropped, or in the place of whoever is there.
+
+    `after`: the last event that the client has had. The conversation is run by who began it.
+    """
+    try:
+        await _accept(ws)
+        await host.lines.find(token, account).attach(ws, after)
+    except ResumeFailed as error:
+        host.refused(error.code, str(error))
+        outbox = Outbox()
+        outbox.put(Narrator(new_id("conv")).error(error.code, str(error)))
+        await _close(ws, POLICY, outbox)
+    except WebSocketDisconnect:
+        pass
+
+
+async def _accept(ws: WebSocket) -> None:
+    await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in ws.scope["subprotocols"] else None)
 
 
 class Connection:
     def __init__(
         self,
-        ws: WebSocket,
+        ws: Line,
         host: Host,
         narrator: Narrator,
         outbox: Outbox,
         account: Account,
         state: SessionState,
+        resumable: ResumableLine | None = None,
     ) -> None:
-        """Raises SessionError for a state that cannot be."""
+        """`resumable`: the line again, where the client may come back to it.
+
+        Raises SessionError for a state that cannot be.
+        """
         self._ws = ws
         self._host = host
         self._narrator = narrator
         self._outbox = outbox
         self._account = account
-        self._state = state
-        self._session = host.session(self._emit, self._state.settings)
+        self._resumable = resumable
+        self._state = self._granted(state)
+        self._observer = host.observer(state.id)
+        self._session = host.session(self._emit, self._state.settings, self._observer)
 
     async def run(self) -> None:
         """Until the client leaves. Raises EngineUnavailable, SlowClient, or whatever went wrong."""
         self._outbox.put(self._narrator.session_created(self._state))
-        with one_error():
+        with self._observer, one_error():
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(self._session.run()), tasks.create_task(self._write())]
+                others = [tasks.create_task(work) for work in self._work()]
                 await asyncio.sleep(0)  # the session runs before its first command
                 await self._read()
                 for task in others:
                     task.cancel()
 
+    def _work(self) -> list[Coroutine[Any, Any, None]]:
+        """What is done beside reading."""
+        return [self._session.run(), self._write()]
+
+    def away(self, nobody: bool) -> None:
+        """The line has dropped, or the client is back."""
+        self._session.away(nobody)
+        if not nobody:
+            self._outbox.put(self._narrator.resumed())
+
+    def _granted(self, state: SessionState) -> SessionState:
+        """With what a client needs to come back, if it wants to."""
+        if self._resumable is None:
+            return state
+        if not state.resume:
+            self._resumable.revoke()
+            return replace(state, grant=None)
+        return replace(state, grant=self._resumable.grant().wire())
+
+    def _updated(self, wanted: ce.Session) -> SessionState:
+        """Raises ProtocolError."""
+        state = self._state.updated(wanted)
+        if state.resume and self._resumable is None:
+            where = "session.soundmind.resume"
+            raise p.ProtocolError(
+                "unsupported", f"{where}: only over WebSocket may a client come back", where
+            )
+        return state
+
     def _emit(self, event: Event) -> None:
-        self._host.observe(event)
+        self._observer.event(event)
         for wire in self._narrator.narrate(event):
             self._outbox.put(wire)
         if isinstance(event, ResponseStarted):
@@ -167,6 +248,7 @@ class Connection:
         try:
             self._account.reply(now)
         except LimitReached as error:
+            self._observer.refused(error.code, str(error))
             self._outbox.put(self._narrator.error(error.code, str(error)))
             asyncio.get_running_loop().call_soon(self._cancel, response_id)
         if left := self._account.replies(now):
@@ -178,12 +260,15 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            event = await self._outbox.get()
-            try:
-                async with asyncio.timeout(STALL_SECONDS):
-                    await self._ws.send_text(json.dumps(event))
-            except TimeoutError as error:
-                raise SlowClient(f"nothing taken for {STALL_SECONDS:g} s") from error
+            await self._write_one()
+
+    async def _write_one(self) -> None:
+        event = await self._outbox.get()
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self._ws.send_text(json.dumps(event))
+        except TimeoutError as error:
+            raise SlowClient(f"nothing taken for {STALL_SECONDS:g} s") from error
 
     async def _read(self) -> None:
         while True:
@@ -202,6 +287,7 @@ class Connection:
                 self._refuse(error)
 
     def _refuse(self, error: p.ProtocolError) -> None:
+        self._observer.refused(error.code, error.message)
         self._outbox.put(self._narrator.error(error.code, error.message, error.param, error.event_id))
 
     async def _obey(self, command: p.Command) -> None:
@@ -229,14 +315,15 @@ class Connection:
         for at in range(0, len(pcm), size):
             if at:
                 await asyncio.sleep(0)
+            self._observer.heard(len(pcm[at : at + size]) / (RATES[hears] * SAMPLE_BYTES[hears]))
             self._session.append_audio(pcm[at : at + size])
 
     def _do(self, command: p.Command) -> None:
         match command:
             case p.UpdateSession(session):
-                state = self._state.updated(session)
+                state = self._updated(session)
                 self._session.configure(state.settings)
-                self._state = state
+                self._state = self._granted(state)
                 self._outbox.put(self._narrator.session_updated(self._state))
             case p.AppendAudio(pcm):
                 self._session.append_audio(pcm)
@@ -264,6 +351,8 @@ class Connection:
                     self._session.create_response(request)
             case p.CancelResponse(response_id):
                 self._session.cancel_response(response_id)
+            case p.ClearOutput():
+                raise p.ProtocolError("unsupported", "over WebSocket the client holds the audio", "type")
             case _:
                 assert_never(command)
 
@@ -277,7 +366,7 @@ def wrong_item(code: str, param: str = "item_id") -> Iterator[None]:
         raise p.ProtocolError(code, f"{param}: {error}", param) from error
 
 
-async def _close(ws: WebSocket, code: int, last: Outbox | None = None) -> None:
+async def _close(ws: WebSocket | ResumableLine, code: int, last: Outbox | None = None) -> None:
     """Send what is left, and close. A client that does not read is dropped when this returns."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
@@ -288,5 +377,5 @@ async def _close(ws: WebSocket, code: int, last: Outbox | None = None) -> None:
         pass  # it is gone, which is what was wanted
 
 
-def _id(kind: str) -> str:
+def new_id(kind: str) -> str:
     return f"{kind}_{uuid.uuid4().hex[:20]}"

@@ -7,6 +7,8 @@ pieces, as in training. Knows no voice detection, no engine and no clock.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +47,11 @@ class Ear:
         whole = np.concatenate([np.empty(0, np.float32), *self._heard])
         pcm: NDArray[np.int16] = np.clip(np.rint(whole * 32768.0), -32768, 32767).astype(np.int16)
         return pcm
+
+    @property
+    def blocks(self) -> Sequence[Samples]:
+        """The same as it came: heard once more, it is encoded in the same chunks."""
+        return self._heard
 
     @property
     def seconds(self) -> float:

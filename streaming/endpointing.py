@@ -130,6 +130,11 @@ class Endpointer:
         """Where the turn begins, or would if the newest sound began one, padding included."""
         return max(self._earliest, self._begun - self._settings.prefix_padding_ms * PER_MS)
 
+    @property
+    def sounded(self) -> int:
+        """Where the newest sound's first voiced window begins."""
+        return self._begun
+
     def configure(self, settings: Detection) -> None:
         """From the next window on. A turn that is being spoken goes on."""
         self._settings = settings

@@ -13,15 +13,19 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
 import math
 import os
+import sys
+import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager, redirect_stderr
+from contextlib import aclosing, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import psutil
 import torch
 
 from model import checkpoint
@@ -32,6 +36,7 @@ from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
 from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
+END_SECONDS = 1.0  # for a process to end by itself
 ENVIRONMENT = {  # of the engine's processes, where the user's own does not say otherwise
     "TRANSFORMERS_VERBOSITY": "error",
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
@@ -71,6 +76,13 @@ class Engine(Protocol):
     max_tokens: int  # of context and output together, one request
     block: int  # tokens a KV block
     temperature: float  # that the checkpoint's authors recommend
+
+    async def ready(self) -> None:
+        """Returns once requests are taken, maybe by another engine than before, which has read nothing.
+
+        Raises EngineUnavailable where none will be any more.
+        """
+        ...
 
     def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[float | None, None]:
         """One resumable request. Yields once an append, when its tokens are in the KV cache: what `ending`
@@ -116,6 +128,33 @@ class Figures:
         pass
 
 
+class Places:
+    """What every session may come to hold of the KV cache is set aside when it begins.
+
+    For waiting streaming requests can deadlock a full cache (vLLM #49439).
+    """
+
+    def __init__(self, total: int, each: int) -> None:
+        """In tokens."""
+        self.total = total
+        self._each = each
+        self._reserved = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A place for one conversation, for as long as the block lasts. Raises SessionFull."""
+        if self._reserved + self._each > self.total:
+            places = self.total // self._each
+            raise SessionFull(
+                f"all {places} places are taken ({self.total} KV tokens, {self._each} a session)"
+            )
+        self._reserved += self._each
+        try:
+            yield
+        finally:
+            self._reserved -= self._each
+
+
 class VllmEngine:
     """Stock vLLM in a process of its own."""
 
@@ -136,7 +175,9 @@ class VllmEngine:
         self.max_tokens = int(llm.model_config.max_model_len)
         self.block = int(llm.vllm_config.cache_config.block_size)
         self.kv_tokens = int(llm.vllm_config.cache_config.num_gpu_blocks) * self.block
-        self._reserved = 0
+        self._places = Places(self.kv_tokens, self.max_tokens)
+        self._dead = False
+        self._children = _engine_processes()
 
     @classmethod
     async def start(cls, folder: Path, vllm_args: Sequence[str] = ()) -> VllmEngine:
@@ -150,14 +191,19 @@ class VllmEngine:
         return await asyncio.to_thread(_create, folder, config, list(vllm_args))
 
     async def close(self) -> None:
-        """End the engine's processes."""
+        """End the engine's processes, also of one that has died: those that outlived it are killed."""
         llm, self._llm = self._llm, None
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
         llm.shutdown = lambda: None  # its __del__ calls it again, maybe when the interpreter is going down
+        await asyncio.to_thread(_end, self._children)
 
     @property
     def alive(self) -> bool:
-        return self._llm is not None and not self._llm.errored
+        return self._llm is not None and not self._dead and not self._llm.errored
+
+    async def ready(self) -> None:
+        if not self.alive:
+            raise EngineUnavailable("the engine is not running")
 
     def running(self) -> int:
         """Requests that the engine has not finished, parked listeners included."""
@@ -173,23 +219,14 @@ class VllmEngine:
 
     @contextmanager
     def admit(self) -> Iterator[None]:
-        """A place for one conversation, counted in KV tokens, for as long as the block lasts.
+        """A place for one conversation, for as long as the block lasts.
 
-        Waiting streaming requests can deadlock a full cache (vLLM #49439), so that what every session may
-        come to hold is set aside when it begins. Raises SessionFull or EngineUnavailable.
+        Raises SessionFull or EngineUnavailable.
         """
         if not self.alive:
             raise EngineUnavailable("the engine is not running")
-        if self._reserved + self.max_tokens > self.kv_tokens:
-            places = self.kv_tokens // self.max_tokens
-            raise SessionFull(
-                f"all {places} places are taken ({self.kv_tokens} KV tokens, {self.max_tokens} a session)"
-            )
-        self._reserved += self.max_tokens
-        try:
+        with self._places.one():
             yield
-        finally:
-            self._reserved -= self.max_tokens
 
     async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[float | None, None]:
         from vllm.engine.protocol import StreamingInput
@@ -254,11 +291,14 @@ class VllmEngine:
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
 
+        if not self.alive:
+            raise EngineUnavailable("the engine is not running")
         try:
             async with aclosing(self._llm.generate(prompt, params, uuid.uuid4().hex)) as outputs:
                 async for output in outputs:
                     yield output
         except EngineDeadError as error:
+            self._dead = True
             raise EngineUnavailable("the engine has died") from error
         except VLLMClientError as error:
             raise Refused(str(error)) from error
@@ -288,8 +328,40 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
             arguments = _arguments(folder, vllm_args)
             llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[lambda config, index: figures])
         except Exception as error:
+            _end(_engine_processes())
             raise EngineStartError(held.root_cause() or _one_line(error)) from error
+    for handler in logging.getLogger("vllm").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.stream = sys.stderr  # what it was when vLLM was imported, above, is closed
     return VllmEngine(llm, figures, config, prompt, folder)
+
+
+def _engine_processes() -> list[psutil.Process]:
+    """vLLM's, among all that this process has started: they name themselves."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if child.name().startswith("VLLM::"):
+                found.append(child)
+    return found
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """Blocks for up to a second while they end by themselves. Reaps none: that is their parents' affair."""
+    last = time.monotonic() + END_SECONDS
+    while processes and time.monotonic() < last:
+        processes = [process for process in processes if _runs(process)]
+        time.sleep(0.02)
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _arguments(folder: Path, vllm_args: list[str]) -> Any:

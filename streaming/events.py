@@ -206,7 +206,9 @@ class Timings:
     """Milliseconds of wall clock, counted from the arrival of the last voiced sample; None: did not happen.
 
     `turn_ended`: the turn was declared over (the silence that it takes included). A reply that no
-    speech preceded counts from the moment it was asked for.
+    speech preceded counts from the moment it was asked for. Two are durations of their own: `append`, what
+    the newest append before the reply took to be in the engine's cache, and `stopped`, of a reply that was
+    interrupted: from the arrival of the first voiced sample until nothing more of it was told.
     """
 
     turn_ended: float | None = None
@@ -214,6 +216,8 @@ class Timings:
     first_reply: float | None = None
     first_sound: float | None = None
     done: float | None = None
+    append: float | None = None
+    stopped: float | None = None
 
 
 @dataclass(frozen=True)
@@ -235,6 +239,18 @@ class IdleTimeout:
     item_id: str
     start_ms: int
     end_ms: int
+
+
+@dataclass(frozen=True)
+class EngineLost:
+    """The engine has died. The session goes on; what it is asked for waits for the next one."""
+
+
+@dataclass(frozen=True)
+class EngineBack:
+    """Another one is there, and is told the conversation."""
+
+    seconds: float  # that there was none
 
 
 @dataclass(frozen=True)
@@ -390,6 +406,8 @@ Event = (
     SpeechStarted
     | SpeechStopped
     | IdleTimeout
+    | EngineLost
+    | EngineBack
     | Trouble
     | Committed
     | Cleared
@@ -491,3 +509,5 @@ class SessionFull(Exception):
 
 class EngineUnavailable(Exception):
     """The engine is not running; try later."""
+
+    code = "engine_unavailable"

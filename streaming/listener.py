@@ -11,6 +11,7 @@ Knows no turns, no microphone and no wire.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -24,11 +25,14 @@ class Listener:
     def __init__(
         self,
         engine: Engine,
-        appended: Callable[[], None] = lambda: None,
+        appended: Callable[[float], None] = lambda seconds: None,
         ending: Callable[[int, float], None] = lambda at, over: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._appended = appended  # told after each append, for metrics
+        self._appended = appended  # told after each append how long it took, for metrics
+        self._clock = clock
+        self._handed = 0.0  # when the newest append was
         self._ending = ending  # told behind audio: the context's length, and how likely the turn is over
         self._context = Context()
         self._sent = 0
@@ -68,7 +72,7 @@ class Listener:
                 # anew; data left out of a part that is not found would kill the engine. One block to spare.
                 whole = (self._in_cache // self._engine.block - 1) * self._engine.block
                 self._context = self._context.without_data(whole)
-                self._appended()
+                self._appended(self._clock() - self._handed)
                 self._wake.set()
 
     async def _appends(self) -> AsyncGenerator[Context, None]:
@@ -77,5 +81,5 @@ class Listener:
                 self._wake.clear()
                 await self._wake.wait()
             part = self._context[self._sent : self._wanted]
-            self._sent = self._wanted
+            self._sent, self._handed = self._wanted, self._clock()
             yield part

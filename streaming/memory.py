@@ -2,7 +2,8 @@
 
 The listener can only be appended to. So a turn that is being spoken goes there as it is heard; a reply when
 it has ended, and what a client adds meanwhile behind it; and where something can no longer be put in its
-place, or has to make room, the listener is opened anew from the conversation. Knows no turn-taking, no
+place, or has to make room, the listener is opened anew from the conversation. The same where the engine has
+died: the next one is told all of it, with the audio of a turn that is being spoken. Knows no turn-taking, no
 replies in the making and no wire.
 
 A turn is encoded in chunks while it is spoken. `question` can have it encoded anew, whole, for the reply
@@ -15,7 +16,7 @@ turns are encoded whole. `so_far` is the same for a turn that is still being spo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,7 @@ from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.ear import Ear, whole
 from streaming.engine import Engine
-from streaming.events import Encoding, Item, Message, TooLong, Truncation
+from streaming.events import Encoding, EngineUnavailable, Item, Message, TooLong, Truncation
 from streaming.listener import Listener
 from streaming.recall import recall, recorded, spoken, told, typed
 
@@ -49,9 +50,10 @@ class Heard:
 
 
 class Memory:
-    """`spawn` makes a task of the session's; `appended` is told of every append, for metrics.
+    """`spawn` makes a task of the session's; `appended` is told of every append, in seconds, for metrics.
 
-    `ending` is told how likely the open turn was over behind so many of its samples.
+    `ending` is told how likely the open turn was over behind so many of its samples; `lost` and `back` that
+    the engine has died, and that there is another one.
     """
 
     def __init__(
@@ -61,8 +63,10 @@ class Memory:
         *,
         windows: Windows,
         spawn: Spawn,
-        appended: Callable[[], None],
+        appended: Callable[[float], None],
         ending: Ending = lambda samples, over: None,
+        lost: Callable[[], None] = lambda: None,
+        back: Callable[[], None] = lambda: None,
         truncation: Truncation | None = None,
     ) -> None:
         """`opening` is what stands before the conversation. Raises TooLong."""
@@ -71,6 +75,8 @@ class Memory:
         self._spawn = spawn
         self._appended = appended
         self._ending = ending
+        self._lost = lost
+        self._back = back
         self._settled: dict[int, int] = {}  # length of the listener's context to samples of the open turn
         self._listening: asyncio.Task[None] | None = None
         self._ear: Ear | None = None
@@ -87,7 +93,27 @@ class Memory:
 
     def start(self) -> None:
         """Let the engine read."""
-        self._listening = self._spawn(self._listener.run())
+        self._listening = self._spawn(self._read())
+
+    async def _read(self) -> None:
+        """Hold the listener open, on one engine after the other. Raises EngineUnavailable after the last."""
+        while True:
+            try:
+                await self._listener.run()
+            except EngineUnavailable:
+                self._lost()
+                self._rebuild()
+                await self._engine.ready()
+                self._back()
+
+    def _rebuild(self) -> None:
+        """A listener for an engine that has read nothing: what was said, and what is being said."""
+        self._stale = self._stale and self.conversation.replying  # what stands behind that reply waits for it
+        self._newest = None
+        self._listener = self._new_listener()
+        ear = self._ear
+        if ear is not None:
+            self._hear_from(ear.blocks)
 
     def catch_up(self) -> None:
         """Let the engine have all that was noted."""
@@ -151,10 +177,16 @@ class Memory:
         """Raises TooLong where there is no room, and nothing may be let go."""
         self._make_room(0, self._room * 2 // 3)
         self._turn_id = turn_id
+        self._hear_from(())
+
+    def _hear_from(self, blocks: Sequence[NDArray[np.float32]]) -> None:
+        """Begin the turn's context behind what is there, with what has been heard of it already."""
         self._start = len(self._listener.context)
         self._settled.clear()
         self._listener.append(Context.of(self._engine.prompt.human_open()), later=True)
-        self._ear = Ear(turn_id, self._engine.prompt, self._engine.n_mels, self._windows)
+        self._ear = Ear(self._turn_id, self._engine.prompt, self._engine.n_mels, self._windows)
+        for block in blocks:
+            self.hear(block)
 
     def hear(self, samples: NDArray[np.float32]) -> bool:
         """More of the open turn; nothing where none is open. False once there is no room for more."""
@@ -299,10 +331,22 @@ class Memory:
             return self._opening + told(self._newest.entry, self._engine.prompt, self._engine.n_mels)
         return self.question(encoding)
 
-    def forgotten(self) -> Context:
-        """The engine has forgotten what it was told: all of it once more."""
+    def anew(self, opening: Context | None = None) -> Callable[[], Context]:
+        """What makes the same question as now for an engine that has read nothing of it.
+
+        What was deleted meanwhile is not in it, and what came behind neither.
+        """
+        before, begins = self.conversation.settled(), self._opening if opening is None else opening
+        return lambda: recall(self.conversation, begins, self._engine.prompt, self._engine.n_mels, before)
+
+    def dictation_anew(self, item_id: str) -> Callable[[], Context]:
+        """The same for the dictation of a spoken turn."""
+        (entry, _), begins = self.conversation.find(item_id), self._opening
+        return lambda: begins + told(entry, self._engine.prompt, self._engine.n_mels)
+
+    def forgotten(self) -> None:
+        """The engine has forgotten what it was told: it has to read all of it once more."""
         self._changed()
-        return self._recalled(self._opening)
 
     # --- the listener ---
 
@@ -328,7 +372,7 @@ class Memory:
         self._stale = False
         if self._listening is not None:
             self._listening.cancel()
-            self._listening = self._spawn(self._listener.run())
+            self._listening = self._spawn(self._read())
 
     def _new_listener(self) -> Listener:
         listener = Listener(self._engine, self._appended, self._ended)

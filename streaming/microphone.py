@@ -59,6 +59,11 @@ class Microphone:
         return self._endpointer.begun if self._endpointer else self.clock
 
     @property
+    def sounded(self) -> int:
+        """Where the first voiced window of the newest sound begins: sample clock, without padding."""
+        return self._endpointer.sounded if self._endpointer else self.clock
+
+    @property
     def last_arrival(self) -> float | None:
         """When the newest packet came, in seconds."""
         return self._arrivals[-1][1] if self._arrivals else None
@@ -125,6 +130,11 @@ class Microphone:
         probability = self._voice.push(window)
         self._echo.hear(window, self.clock)
         return 0.0 if probability >= FLOOR and self._echo.ours else probability
+
+    def back(self, now: float) -> None:
+        """Audio may come again, from now on."""
+        if self._arrivals:
+            self._arrivals.append((self._received, now))
 
     def since(self, at: int) -> Samples:
         """The audio from sample `at` on, as far as it is remembered."""

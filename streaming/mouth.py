@@ -1,9 +1,10 @@
 """Speaks one reply while it is still being written, and knows which of its words have been heard.
 
 Text goes in as it is decoded; clause by clause it goes to the voice, and sound comes out with the text that
-belongs to it, at most a few seconds before it can be heard: what nobody will hear need not be made. When it
-can be heard the loudspeaker knows, which several mouths may share. Time is the session's clock. Knows no
-engine, no turns and no wire.
+belongs to it, at most a few seconds before it can be heard: what nobody will hear need not be made. How much
+was heard is known to the player, where there is one on this side of the wire; else it follows from the clock
+of the client's loudspeaker, which several mouths may share. Time is the session's clock. Knows no engine, no
+turns and no wire.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import aclosing
+from typing import Protocol
 
 from streaming.clauses import Clause, ClauseSplitter
 from streaming.loudspeaker import Loudspeaker, Track
@@ -21,6 +23,23 @@ from streaming.voice import RATE, Voice
 AHEAD = 3.0  # seconds of sound made before they can be heard
 PIECE = 2 * RATE // 10  # bytes: 100 ms
 SAMPLE_BYTES = 2
+PATIENCE = 0.02  # seconds, at least, between two looks at what was played
+
+
+class Player(Protocol):
+    """What plays the sound, where that is ours to do: WebRTC. It can be stopped, and knows what was heard."""
+
+    def played(self, item_id: str) -> float:
+        """Milliseconds of a reply that have been heard."""
+        ...
+
+    async def played_out(self, item_id: str) -> None:
+        """Wait until all that was told of it has been heard."""
+        ...
+
+    def hold(self, on: bool) -> None:
+        """Play nothing until released."""
+        ...
 
 
 class Mouth:
@@ -33,14 +52,18 @@ class Mouth:
         speed: float,
         told: Callable[[bytes, str], None],
         clock: Callable[[], float],
+        item_id: str = "",
+        player: Player | None = None,
         loudspeaker: Loudspeaker | None = None,
     ) -> None:
-        """`loudspeaker`: that of others who speak to the same client, None: nobody else does."""
+        """`item_id` is what the player knows the reply by; a loudspeaker of its own where none is given."""
         self._voice = voice
         self._name = name
         self._speed = speed
         self._told = told
         self._clock = clock
+        self._item_id = item_id
+        self._player = player
         self._splitter = ClauseSplitter()
         self._clauses: asyncio.Queue[Clause] = asyncio.Queue()
         self._samples = 0
@@ -60,6 +83,8 @@ class Mouth:
             self._free.clear()
         else:
             self._free.set()
+        if self._player:
+            self._player.hold(on)
 
     async def quiet(self) -> None:
         """The words are over: wait until all of them have been spoken."""
@@ -67,12 +92,22 @@ class Mouth:
             self._clauses.put_nowait(clause)
         await self._clauses.join()
 
+    async def finished(self) -> None:
+        """The same, and until they have been heard, as far as that is known."""
+        await self.quiet()
+        if self._player:
+            await self._player.played_out(self._item_id)
+
     def heard(self, now: float) -> int:
         """Characters of the reply that can have been heard by now."""
+        if self._player:
+            return self.track.heard(self._player.played(self._item_id))
         return self.track.played(now)
 
     def ends(self, now: float) -> float:
-        """When all that was told will have been heard."""
+        """When all that was told will have been heard, if nothing stops it."""
+        if self._player:
+            return now + self._unheard(self._player)
         return self.track.ends(now)
 
     async def run(self) -> None:
@@ -93,7 +128,8 @@ class Mouth:
                     for at in range(0, len(sound.pcm), PIECE):
                         piece = sound.pcm[at : at + PIECE]
                         await self._in_time()
-                        self._loudspeaker.play(self.track, len(piece) // SAMPLE_BYTES, self._clock())
+                        if self._player is None:
+                            self._loudspeaker.play(self.track, len(piece) // SAMPLE_BYTES, self._clock())
                         self._samples += len(piece) // SAMPLE_BYTES
                         begun = 1 + bisect_left(ends, self._samples - begins)
                         until = max(sent, heard(words, min(begun, len(words))))
@@ -106,7 +142,21 @@ class Mouth:
     async def _in_time(self) -> None:
         """Wait while enough is on its way, or while it is held."""
         await self._free.wait()
+        if self._player:
+            await self._heard_enough(self._player)
+            return
         early = self._loudspeaker.ahead(self._clock()) - AHEAD
         if early > 0:
             await asyncio.sleep(early)
             await self._free.wait()
+
+    async def _heard_enough(self, player: Player) -> None:
+        while True:
+            ahead = self._unheard(player)
+            if ahead <= AHEAD:
+                return
+            await asyncio.sleep(max(ahead - AHEAD, PATIENCE))
+
+    def _unheard(self, player: Player) -> float:
+        """Seconds that were told and have not been heard."""
+        return self._samples / RATE - player.played(self._item_id) / 1000

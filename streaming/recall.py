@@ -6,7 +6,7 @@ Spoken turns are encoded whole, as offline inference does it. Knows no engine an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -110,10 +110,22 @@ def told(entry: Entry, prompt: Prompt, n_mels: int) -> Context:
     return typed(entry, prompt) if entry.samples is None else spoken(entry, prompt, n_mels)
 
 
-def recall(conversation: Conversation, opening: Context, prompt: Prompt, n_mels: int) -> Context:
-    """The turns that are kept, behind the opening, up to a reply in the making. Notes what each takes up."""
-    context = opening
-    for entry in conversation.settled():
+def recall(
+    conversation: Conversation,
+    opening: Context,
+    prompt: Prompt,
+    n_mels: int,
+    before: Sequence[Entry] | None = None,
+) -> Context:
+    """The turns that are kept, behind the opening, up to a reply in the making. Notes what each takes up.
+
+    `before`: no further than the last of these that is still there.
+    """
+    context, entries = opening, conversation.settled()
+    if before is not None:
+        known = {id(entry) for entry in before}
+        entries = entries[: max((at + 1 for at, e in enumerate(entries) if id(e) in known), default=0)]
+    for entry in entries:
         turn = told(entry, prompt, n_mels)
         entry.tokens = len(turn)
         context += turn

@@ -57,10 +57,16 @@ class ActiveReply:
     thought: Thought | None = None  # what it is made from
     mouth: Mouth | None = None  # None: the reply is text
     heard_ms: float | None = None  # what the client says, while the reply is still being made
+    held_at: float | None = None  # the clock, while nothing of it is told
 
     def since(self, now: float) -> float:
         """Milliseconds."""
         return (now - self.asked_at) * 1000.0
+
+    def interrupted(self, since: float, now: float) -> None:
+        """By somebody whose first voiced sample arrived at `since`; what is held was told until it was."""
+        stopped = now if self.held_at is None else self.held_at
+        self.timings = replace(self.timings, stopped=max(0.0, stopped - since) * 1000.0)
 
     def take(self, told: Told, now: float) -> Iterator[Event]:
         """One step of the speaker. Raises BadFunctionCall, behind the events of what was good."""
@@ -111,7 +117,7 @@ class ActiveReply:
 
     def sounds(self, now: float) -> bool:
         """Whether its end is still to be played."""
-        return self.mouth is not None and self.heard_ms is None and self.mouth.ends(now) > now
+        return self.mouth is not None and self.heard_ms is None and self.mouth.track.ends(now) > now
 
     def _begin(self, now: float) -> Iterator[Event]:
         """The thoughts are over."""

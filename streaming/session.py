@@ -5,7 +5,8 @@
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
 request, for a thought, for a transcript and for the watchdog, all in one TaskGroup. What happens is told
 through `emit`, in order. At a pause a thought begins that nobody hears; the reply takes it over if the turn
-ends there, and else it is gone. Knows no wire format and no transport.
+ends there, and else it is gone. When the engine dies the session goes on, and takes audio in; what was being
+thought or spoken goes on with the next engine, as the same reply. Knows no wire format and no transport.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -35,9 +36,10 @@ from streaming.events import (
     Committed,
     CutOff,
     EmptyBuffer,
+    EngineBack,
+    EngineLost,
     EngineUnavailable,
     Event,
-    Forgotten,
     FunctionCall,
     FunctionOutput,
     IdleTimeout,
@@ -64,13 +66,14 @@ from streaming.events import (
     Truncated,
     Usage,
 )
+from streaming.failover import PATIENCE_SECONDS, Failover
 from streaming.loudspeaker import Loudspeaker
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.mouth import Mouth
+from streaming.mouth import Mouth, Player
 from streaming.recall import gathered, opening
 from streaming.reply import ActiveReply
-from streaming.speaker import Told, speak, transcribe
+from streaming.speaker import speak, transcribe
 from streaming.thought import Thought
 from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector
@@ -96,19 +99,27 @@ class Session:
         emit: Callable[[Event], None],
         settings: SessionSettings,
         *,
-        appended: Callable[[], None] = lambda: None,
+        appended: Callable[[float], None] = lambda seconds: None,
         speculated: Callable[[bool, int], None] = lambda promoted, tokens: None,
         windows: Windows | None = None,
         voice: Voice | None = None,
+        patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`appended` and `speculated` (whether it was heard, and its tokens until then) are for metrics."""
+        """`appended` (the seconds it took) and `speculated` (whether it was heard, and its tokens until then)
+        are for metrics. `patience`: seconds that a reply waits for an engine."""
         self._engine = engine
         self._emit = emit
         self._speculated = speculated
+        self._told_append = appended
+        self._append_ms: float | None = None  # the newest append's, since the last reply began
         self._settings = settings
         self._clock = clock
         self._voice = voice
+        self._patience = patience
+        self._down_since: float | None = None  # there is no engine
+        self._player: Player | None = None
+        self._nobody = False  # the client is away
         self._loudspeaker = Loudspeaker()
         self._sounding: ActiveReply | None = None  # made, and its end still to be played
         self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
@@ -128,15 +139,20 @@ class Session:
             opening(settings, engine.prompt),
             windows=windows or Windows(),
             spawn=self._spawn,
-            appended=appended,
+            appended=self._appended,
             ending=lambda samples, over: self._microphone.judge(self._turn_start + samples, over),
+            lost=self._engine_lost,
+            back=self._engine_back,
             truncation=settings.truncation,
         )
 
     # --- life ---
 
     async def run(self) -> None:
-        """Live until cancelled; every engine request ends with it. Raises EngineUnavailable."""
+        """Live until cancelled; every engine request ends with it.
+
+        Raises EngineUnavailable when the engine has died and there will be no other.
+        """
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -144,9 +160,9 @@ class Session:
                 self._spawn(self._watch())
         except* EngineUnavailable as group:
             if self._reply:
-                self._finish_reply("failed", "engine_failed", "the engine is not running")
+                self._finish_reply("failed", EngineUnavailable.code, "the engine is not running")
             for aside in list(self._asides.values()):
-                self._finish_aside(aside, "failed", "engine_failed", "the engine is not running")
+                self._finish_aside(aside, "failed", EngineUnavailable.code, "the engine is not running")
             raise EngineUnavailable("the engine is not running") from group
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -159,10 +175,26 @@ class Session:
             work.close()
             raise EngineUnavailable("the session has ended") from None
 
+    def _engine_lost(self) -> None:
+        if self._down_since is None:
+            self._down_since = self._clock()
+            self._emit(EngineLost())
+
+    def _engine_back(self) -> None:
+        if self._down_since is not None:
+            self._emit(EngineBack(self._clock() - self._down_since))
+            self._down_since = None
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             self.tick(self._clock())
+
+    def away(self, nobody: bool) -> None:
+        """Whether the client has gone and may come back: no audio comes, and that means nothing."""
+        self._nobody = nobody
+        if not nobody:
+            self._microphone.back(self._clock())
 
     def tick(self, now: float) -> None:
         """End a turn whose audio has stopped coming. `now` is the clock in seconds.
@@ -172,6 +204,8 @@ class Session:
         self._played(now)
         if self._reply is None and not self._memory.hearing:
             self._memory.catch_up()
+        if self._nobody:
+            return
         last = self._microphone.last_arrival
         stalled = last is not None and now - last > STALL_SECONDS
         if stalled and self._microphone.detecting:
@@ -216,6 +250,14 @@ class Session:
         self._microphone.configure(settings.turn_detection, settings.hears)
         self._memory.truncation = settings.truncation
         self._memory.begin_with(begins)
+
+    def _appended(self, seconds: float) -> None:
+        self._append_ms = seconds * 1000.0
+        self._told_append(seconds)
+
+    def play_through(self, player: Player) -> None:
+        """From here on replies are played by this: it says what was heard, and a reply lasts until then."""
+        self._player = player
 
     # --- what a client says ---
 
@@ -431,7 +473,7 @@ class Session:
     async def _ending(self, at: int, context: Context) -> None:
         try:
             over = await self._engine.ending(context)
-        except SessionError:
+        except (SessionError, EngineUnavailable):
             return  # then its eagerness alone decides
         if over is not None:
             self._microphone.judge(at, over)
@@ -446,6 +488,9 @@ class Session:
         self._turn_id = _id("item")
         self._turn_start = at
         self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
+        if self._reply is not None and self._interrupts:
+            now = self._clock()
+            self._reply.interrupted(self._microphone.arrived(self._microphone.sounded, now), now)
         self._happened(Happened.INTERRUPTION if self._interrupts else Happened.SPEECH)
         if not self._memory.hear(self._microphone.since(at)):
             self._full()
@@ -478,7 +523,8 @@ class Session:
         self._emit(ItemAdded(item, before))
         if self._settings.transcribe:
             context = self._memory.dictation(self._settings.encoding)
-            self._spawn(self._transcribe(item.id, seconds, context))
+            again = self._failover(self._memory.dictation_anew(item.id))
+            self._spawn(self._transcribe(item.id, seconds, context, again))
 
     # --- replies ---
 
@@ -487,9 +533,11 @@ class Session:
     ) -> None:
         """To the conversation, or to something else."""
         settings, context = asked.merged(self._settings, request), instead
+        begins = opening(settings, self._engine.prompt)
         if context is None:
-            context = self._memory.question(settings.encoding, opening(settings, self._engine.prompt))
+            context = self._memory.question(settings.encoding, begins)
         thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
+        thought.anew = self._memory.anew(begins) if instead is None else None
         self._think(thought)
         self._reply_with(thought, request, since, instead)
 
@@ -500,6 +548,7 @@ class Session:
             self._start_reply(ResponseRequest(), since)
         else:
             self._speculated(True, thought.tokens)
+            thought.anew = self._memory.anew()
             self._reply_with(thought, ResponseRequest(), since)
 
     def _reply_with(
@@ -529,8 +578,9 @@ class Session:
         else:
             self._reply, self._quiet = reply, None
             self._request, self._instead = request, instead
-        if since is not None:
-            reply.timings = Timings(turn_ended=reply.since(now))
+        turn_ended = None if since is None else reply.since(now)
+        reply.timings = Timings(turn_ended=turn_ended, append=self._append_ms)
+        self._append_ms = None
         if settings.spoken and self._voice is not None:
             reply.mouth = self._mouth(reply, settings, self._voice)
         started = ResponseStarted(
@@ -553,7 +603,8 @@ class Session:
             self._emit(reply.said(pcm, text, self._clock()))
 
         name = settings.voice or voice.names[0]
-        return Mouth(voice, name, settings.speed, told, self._clock, self._loudspeaker)
+        item_id, player, speaker = reply.item_id, self._player, self._loudspeaker
+        return Mouth(voice, name, settings.speed, told, self._clock, item_id, player, speaker)
 
     async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"
@@ -565,7 +616,7 @@ class Session:
                 finish = await self._speak_aloud(reply, reply.mouth, thought)
             if finish == "length":
                 status, reason = "incomplete", "max_output_tokens"
-        except SessionError as error:
+        except (SessionError, EngineUnavailable) as error:
             status, reason, message = "failed", error.code, str(error)
         if self._reply is reply:
             self._finish_reply(status, reason, message)
@@ -593,7 +644,7 @@ class Session:
             async with asyncio.TaskGroup() as tasks:
                 speaking = tasks.create_task(mouth.run())
                 finish = await self._decode(reply, thought)
-                await mouth.quiet()
+                await mouth.finished()
                 speaking.cancel()
             return finish
         except BaseExceptionGroup as group:
@@ -601,6 +652,7 @@ class Session:
 
     def _hold_reply(self, held: bool) -> None:
         assert self._reply is not None and self._reply.thought is not None
+        self._reply.held_at = self._clock() if held else None
         self._reply.thought.hold(held)
         if self._reply.mouth is not None:
             self._reply.mouth.hold(held)
@@ -612,7 +664,13 @@ class Session:
         now = self._clock()
         self._tell_end(reply, status, reason, message)
         if reply.mouth is not None:
-            self._loudspeaker.made(reply.item_id, reply.mouth.track, reply.heard(status, now))
+            heard = reply.heard(status, now)
+            self._loudspeaker.made(reply.item_id, reply.mouth.track, heard)
+            if self._player:
+                self._player.hold(False)
+                if reply.text and heard != reply.text:
+                    played = min(int(self._player.played(reply.item_id)), reply.mouth.track.ms)
+                    self._emit(Truncated(reply.item_id, played, heard))
         if status in ("completed", "incomplete") and reply.sounds(now):
             self._sounding = reply  # the engine is told of it once it is known how much was heard
         else:
@@ -687,38 +745,27 @@ class Session:
         thought.task = self._spawn(self._thinking(thought))
 
     async def _thinking(self, thought: Thought) -> None:
+        again = self._failover(thought.again, lambda: thought.wanted)
         try:
-            async with aclosing(self._steps(thought)) as steps:
+            async with aclosing(speak(self._engine, thought.context, thought.manner, again)) as steps:
                 async for told in steps:
                     thought.take(told)
             thought.end()
-        except SessionError as error:
+        except (SessionError, EngineUnavailable) as error:
             thought.end(error)
 
-    async def _steps(self, thought: Thought) -> AsyncGenerator[Told, None]:
-        """Speak; when the engine has forgotten what the listener told it, tell it again and speak then."""
-        begun, context = False, thought.context
-        for last in (False, True):
-            try:
-                async with aclosing(speak(self._engine, context, thought.manner)) as steps:
-                    async for told in steps:
-                        begun = True
-                        yield told
-                return
-            except Forgotten:
-                if last or begun or not thought.wanted:
-                    raise
-                context = self._memory.forgotten()
+    def _failover(self, anew: Callable[[], Context], wanted: Callable[[], bool] = lambda: True) -> Failover:
+        return Failover(self._engine, anew, self._memory.forgotten, wanted, self._patience)
 
-    async def _transcribe(self, item_id: str, seconds: float, context: Context) -> None:
+    async def _transcribe(self, item_id: str, seconds: float, context: Context, again: Failover) -> None:
         """Have the model write down a turn, and tell it as it comes."""
-        text = ""
+        text, most = "", self._memory.reply_tokens
         try:
-            async with aclosing(transcribe(self._engine, context, self._memory.reply_tokens)) as deltas:
+            async with aclosing(transcribe(self._engine, context, most, again)) as deltas:
                 async for delta in deltas:
                     text += delta
                     self._emit(TranscriptDelta(item_id, delta))
-        except SessionError as error:
+        except (SessionError, EngineUnavailable) as error:
             self._emit(TranscriptFailed(item_id, str(error)))
             return
         self._memory.conversation.heard(item_id, text)

@@ -3,20 +3,25 @@
 Its context is the listener's, so the engine finds all but the last tokens in its prefix cache. Where the
 model does not come to the reply by itself (its chain has had its budget, or ended without being closed), or
 the reply is to begin in a certain way (with a call), the request ends with the chain, and another repeats
-that, as text, closed, and goes on behind it. It has no side effect: who drops it drops a request.
-Knows no turns and no wire.
+that, as text, closed, and goes on behind it. In the same way a reply outlives its engine: another one goes on
+behind what has been told. It has no side effect: who drops it drops a request. Knows no turns and no wire.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from model.prompt import TRANSCRIBE
-from model.reasoning import Part, ReasoningParser, Reply, Thinking
+from model.prompt import TRANSCRIBE, Prompt
+from model.reasoning import Call, Part, ReasoningParser, Reply, Thinking
+from model.tools import CALL, END_CALL
 from streaming.context import Context
 from streaming.engine import Delta, Engine, Sampling
+from streaming.events import EngineUnavailable, Forgotten
+
+Lost = EngineUnavailable | Forgotten
+Again = Callable[[Lost], Awaitable[Context]]
 
 
 @dataclass(frozen=True)
@@ -40,38 +45,63 @@ class Told:
     finish: str | None  # "stop", "length" or None while it goes on
 
 
-async def speak(engine: Engine, context: Context, manner: Manner) -> AsyncGenerator[Told, None]:
+async def give_up(lost: Lost) -> Context:
+    raise lost
+
+
+async def speak(
+    engine: Engine, context: Context, manner: Manner, again: Again = give_up
+) -> AsyncGenerator[Told, None]:
     """Think and reply to a context that ends with the user's turn.
 
-    Aborts its request when the consumer goes away. Raises EngineUnavailable, Forgotten and Refused.
+    `again` is asked for the context anew when the engine has died or has forgotten it, and raises where the
+    reply is not to go on. Aborts its request when the consumer goes away. Raises EngineUnavailable, Forgotten
+    and Refused.
     """
-    prompt, progress = engine.prompt, Progress(manner)
+    progress = Progress(manner)
     while True:
-        closed = progress.closed
-        head = (
-            prompt.assistant_behind(progress.chain, manner.begun) if closed else prompt.assistant_open(True)
-        )
-        sampling = Sampling(progress.tokens_left, engine.temperature)
-        async with aclosing(engine.generate(context + Context.of(head), sampling)) as deltas:
-            async for delta in deltas:
-                yield progress.take(delta)
-                if progress.closed is not closed:
-                    break
-            else:
+        try:
+            async with aclosing(_request(engine, context, progress)) as steps:
+                async for told in steps:
+                    yield told
+            if progress.ended:
                 return
+        except (EngineUnavailable, Forgotten) as lost:
+            context = await again(lost)
+            progress.resume()
 
 
-async def transcribe(engine: Engine, context: Context, max_tokens: int) -> AsyncGenerator[str, None]:
+async def _request(engine: Engine, context: Context, progress: Progress) -> AsyncGenerator[Told, None]:
+    """Until its end, or until another request has to go on behind the chain."""
+    closed, head = progress.closed, progress.head(engine.prompt)
+    sampling = Sampling(max(1, progress.tokens_left), engine.temperature)
+    async with aclosing(engine.generate(context + Context.of(head), sampling)) as deltas:
+        async for delta in deltas:
+            yield progress.take(delta)
+            if progress.closed is not closed:
+                return
+    progress.ended = True
+
+
+async def transcribe(
+    engine: Engine, context: Context, max_tokens: int, again: Again = give_up
+) -> AsyncGenerator[str, None]:
     """What was said in the turn that ends the context: the same again, with a typed request behind the audio.
 
-    The space that a first word brings along is left out. Aborts its request when the consumer goes away.
-    Raises EngineUnavailable, Forgotten and Refused.
+    The space that a first word brings along is left out. `again` as in `speak`. Aborts its request when the
+    consumer goes away. Raises EngineUnavailable, Forgotten and Refused.
     """
     prompt = engine.prompt
-    closed = len(prompt.human_close())
-    asked = context[: len(context) - closed] + Context.of(prompt.human_close(TRANSCRIBE))
-    begun = False
-    async with aclosing(speak(engine, asked, Manner(thinking=False, max_tokens=max_tokens))) as steps:
+
+    def asked(context: Context) -> Context:
+        closed = len(prompt.human_close())
+        return context[: len(context) - closed] + Context.of(prompt.human_close(TRANSCRIBE))
+
+    async def asked_again(lost: Lost) -> Context:
+        return asked(await again(lost))
+
+    begun, manner = False, Manner(thinking=False, max_tokens=max_tokens)
+    async with aclosing(speak(engine, asked(context), manner, asked_again)) as steps:
         async for told in steps:
             for part in told.parts:
                 if not isinstance(part, Reply):
@@ -83,21 +113,38 @@ async def transcribe(engine: Engine, context: Context, max_tokens: int) -> Async
 
 
 class Progress:
-    """One reply so far. `closed`: the next request begins behind the chain, which we close."""
+    """One reply so far. `closed`: the next request begins behind the chain, which we close.
+
+    `chain` and `said` are what has been told of the thoughts and of the reply, calls included.
+    """
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
         self._cached: int | None = None
         self._reasoning = self._reply = 0
         self._parser = ReasoningParser(manner.thinking)
-        self.chain = ""
-        self.closed = False
+        self.chain = self.said = ""
+        self.closed = self.ended = False
         if not manner.thinking:
             self._close()
 
     @property
     def tokens_left(self) -> int:
         return self._manner.max_tokens - self._reasoning - self._reply
+
+    def head(self, prompt: Prompt) -> list[int]:
+        """What the next request goes on behind."""
+        if self.closed:
+            return prompt.assistant_behind(self.chain, self.said or self._manner.begun)
+        return prompt.assistant_open(True) + prompt.encode(self.chain)
+
+    def resume(self) -> None:
+        """Another engine goes on, behind what has been told; what was held back comes once more."""
+        if self._parser.thinking and not self.closed:
+            self._parser = ReasoningParser(thinking=True)
+            self._parser.push(self.chain)
+        else:
+            self._close()
 
     def take(self, delta: Delta) -> Told:
         in_chain = self._parser.thinking
@@ -116,6 +163,7 @@ class Progress:
                 self._close()
         if finish:
             parts += self._parser.finish(cut=finish == "length")
+        self.said += "".join(_written(part) for part in parts)
         return Told(tuple(parts), self._reasoning, self._reply, self._cached, finish)
 
     def _to_be_closed(self, finish: str | None) -> bool:
@@ -127,4 +175,14 @@ class Progress:
     def _close(self) -> None:
         self.closed = True
         self._parser = ReasoningParser(thinking=False)
-        self._parser.push(self._manner.begun)
+        self._parser.push(self.said or self._manner.begun)
+
+
+def _written(part: Part) -> str:
+    """A part of the reply as the model wrote it."""
+    match part:
+        case Reply(text):
+            return text
+        case Call(text):
+            return CALL + text + END_CALL
+    return ""

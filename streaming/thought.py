@@ -10,25 +10,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 from streaming.context import Context
-from streaming.events import SessionError
+from streaming.events import EngineUnavailable, SessionError
 from streaming.speaker import Manner, Told
 
 
 @dataclass
 class Thought:
-    """`wanted`: a reply takes it. `ended`: nothing more comes, because of `error` if there is one."""
+    """`wanted`: a reply takes it. `ended`: nothing more comes, because of `error` if there is one.
+
+    `anew` makes the context for an engine that has read nothing of it, None: as it is.
+    """
 
     context: Context
     manner: Manner
     wanted: bool = False
     tokens: int = 0
     ended: bool = False
-    error: SessionError | None = None
+    error: SessionError | EngineUnavailable | None = None
     task: asyncio.Task[None] | None = None
+    anew: Callable[[], Context] | None = None
     _held: bool = False
     _steps: deque[Told] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,13 +42,16 @@ class Thought:
         self.tokens = told.reasoning_tokens + told.reply_tokens
         self._news.set()
 
-    def end(self, error: SessionError | None = None) -> None:
+    def end(self, error: SessionError | EngineUnavailable | None = None) -> None:
         self.ended, self.error = True, error
         self._news.set()
 
     def hold(self, on: bool) -> None:
         self._held = on
         self._news.set()
+
+    def again(self) -> Context:
+        return self.context if self.anew is None else self.anew()
 
     def abort(self) -> None:
         if self.task is not None:

@@ -7,8 +7,9 @@ nothing that a test did not tell it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 from model.prompt import SPECIAL, Prompt
 from streaming.context import Context
 from streaming.engine import Delta, Sampling
-from streaming.events import EngineUnavailable, SessionFull
+from streaming.events import EngineUnavailable, Forgotten, SessionFull
+
+T = TypeVar("T")
 
 LOUD = 0.05  # amplitude from which a sound is a voice
 REPLY = ("heard: one plus one\n", "1+1=2", "\n</think>\n", "1 plus 1 ", "is 2.")
@@ -52,7 +55,48 @@ class ScriptedEngine:
         self.alive = True
         self.refusal: Exception | None = None  # raised by the next request
         self.gate: asyncio.Event | None = None  # when set, every delta but a request's first waits for it
+        self.generation, self.trouble = 1, ""
+        self.succeeded = False  # a dead engine has a successor, some time
+        self._revived = asyncio.Event()
+        self._limits: set[asyncio.Timeout] = set()  # of what is under way
+        self._known: set[str] = set()  # audio that this generation was sent
         self._places = self.kv_tokens // max_tokens
+
+    def kill(self) -> None:
+        """As the kernel does it: whatever is under way ends at once. There will be another engine."""
+        self.alive, self.succeeded = False, True
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+    def revive(self) -> None:
+        """The next engine, which has read nothing."""
+        self.alive, self.generation = True, self.generation + 1
+        self._known.clear()
+        self._revived.set()
+        self._revived = asyncio.Event()
+
+    async def ready(self) -> None:
+        while not self.alive:
+            if not self.succeeded:
+                raise EngineUnavailable("the engine is not running")
+            await self._revived.wait()
+
+    async def _while_alive(self, work: Awaitable[T]) -> T:
+        """Raises EngineUnavailable when the engine dies before it is done."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._limits.add(limit)
+                return await work
+        except TimeoutError:
+            raise EngineUnavailable("the engine has died") from None
+        finally:
+            self._limits.discard(limit)
+
+    def _read(self, context: Context) -> None:
+        """Raises Forgotten for audio without data that this generation was never sent."""
+        if not all(audio.data is not None or audio.key in self._known for audio in context.audio):
+            raise Forgotten("the engine no longer holds the audio of this conversation")
+        self._known |= {audio.key for audio in context.audio}
 
     async def listen(self, appends: AsyncGenerator[Context, None]) -> AsyncGenerator[float | None, None]:
         given: list[Context] = []
@@ -60,10 +104,16 @@ class ScriptedEngine:
         self.open += 1
         try:
             async with aclosing(appends):
-                async for context in appends:
+                while True:
+                    if not self.alive:
+                        raise EngineUnavailable("the engine has died")
+                    context = await self._while_alive(anext(appends, None))
+                    if context is None:
+                        return
                     await asyncio.sleep(0)
                     if not self.alive:
                         raise EngineUnavailable("the engine has died")
+                    self._read(context)
                     given.append(context)
                     yield self.over(sum(given, Context())) if self.over else None
         finally:
@@ -89,11 +139,14 @@ class ScriptedEngine:
             if self.refusal:
                 refusal, self.refusal = self.refusal, None
                 raise refusal
+            self._read(context)
             parts = list(self._reply(context, sampling))
             for i, text in enumerate(parts):
                 await asyncio.sleep(0)
-                if i and self.gate:
-                    await self.gate.wait()
+                if i and self.gate and not self.gate.is_set():
+                    await self._while_alive(self.gate.wait())
+                if not self.alive:
+                    raise EngineUnavailable("the engine has died")
                 finish = ("stop" if i < sampling.max_tokens else "length") if i + 1 == len(parts) else None
                 yield Delta(text, 1, len(context), len(context) // self.block * self.block, finish)
         finally:

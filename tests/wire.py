@@ -61,12 +61,39 @@ class Timings(Own):
     first_reply_ms: float | None
     first_sound_ms: float | None
     done_ms: float | None
+    append_ms: float | None
+    stopped_ms: float | None
 
 
-OWN: dict[str, type[Own]] = {
+class EngineLost(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.engine_lost"]
+
+
+class Resumed(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.resumed"]
+
+
+class EngineBack(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.engine_back"]
+    down_ms: int
+
+
+OWN: dict[str, type[BaseModel]] = {
     "response.reasoning_text.delta": ReasoningDelta,
     "response.reasoning_text.done": ReasoningDone,
     "soundmind.timings": Timings,
+    "soundmind.engine_lost": EngineLost,
+    "soundmind.resumed": Resumed,
+    "soundmind.engine_back": EngineBack,
 }
 
 
@@ -108,7 +135,7 @@ def gate() -> Iterator[list[str]]:
             wrong.append(f"{error}\n{data[:2000]}")
         await send(self, data)
 
-    WebSocket.send_text = checked  # type: ignore[method-assign]
+    WebSocket.send_text = checked  # type: ignore[assignment, method-assign]
     try:
         yield wrong
     finally:

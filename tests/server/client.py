@@ -13,7 +13,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
-from server.metrics import Metrics
+from server.observer import Observer
 from server.serving import bind, listening
 from server.websocket import LiveSession
 from streaming.events import Event, SessionSettings
@@ -44,14 +44,14 @@ async def serving(
     if voice is not None:
         options["voices"] = voice.names
 
-    def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> LiveSession:
+    def session(emit: Callable[[Event], None], settings: SessionSettings, observer: Observer) -> LiveSession:
         return Session(
             engine,
             cast(SpeechDetector, Loudness()),
             emit,
             settings,
-            appended=metrics.appended,
-            speculated=metrics.speculated,
+            appended=observer.appended,
+            speculated=observer.speculated,
             voice=voice,
         )
 

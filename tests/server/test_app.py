@@ -37,13 +37,13 @@ async def test_models_and_page() -> None:
 async def test_health() -> None:
     engine = ScriptedEngine()
     async with serving(engine) as url:
-        assert (await get(url, "/healthz")).json() == {"status": "ok"}
+        assert (await get(url, "/healthz")).json() == {"status": "ok", "generation": 1}
         engine._places = 0
         full = await get(url, "/healthz")
         assert full.status_code == 200 and full.json()["status"] == "full"
         engine.alive = False
         down = await get(url, "/healthz")
-        assert down.status_code == 503 and down.json()["reason"]
+        assert down.status_code == 503 and down.json()["status"] == "restarting"
 
 
 async def test_metrics() -> None:
@@ -62,6 +62,7 @@ async def test_metrics() -> None:
     assert lines["soundmind_sessions"] == "0.0"
     assert lines["soundmind_engine_requests"] == "0.0"
     assert lines["soundmind_kv_usage_ratio"] == "0.25"
+    assert lines["soundmind_engine_generation"] == "1.0"
     assert lines['soundmind_turns_total{status="completed"}'] == "1.0"
     assert float(lines["soundmind_appends_total"]) > 0
     for stage in ("turn_ended", "first_thinking", "first_reply", "done"):

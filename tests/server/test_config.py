@@ -41,9 +41,16 @@ def test_flags_over_environment_over_file(tmp_path: Path) -> None:
         ("left_context_s = 4.1", "the left context to be a multiple of 80 ms from 0 to 24960, got 4100"),
         ("left_context_s = 'all'", "left_context_s: expected a number, got 'all'"),
         ("model = 3", "model: expected text, got 3"),
+        ("ice_servers = ['a']", "ice_servers: expected stun:HOST:PORT"),
+        ("ice_servers = ['turn:a']", "ice_servers: turn:a needs turn_secret"),
+        ("connect_seconds = 0", "connect_seconds: expected more than 0, got 0"),
         ("model = ''", "model: expected some text"),
         ("vllm_args = '--x'", "vllm_args: expected a list of strings"),
         ("model", "expected TOML"),
+        ("log_format = 'xml'", "log_format: expected text or json, got 'xml'"),
+        ("log_level = 'loud'", "log_level: expected debug or info or warning or error"),
+        ("log_content = 'yes'", "log_content: expected true or false, got 'yes'"),
+        ("otlp_endpoint = 'here:4318'", "otlp_endpoint: expected http://HOST:PORT, got 'here:4318'"),
     ],
 )
 def test_a_file_that_makes_no_sense(text: str, told: str, tmp_path: Path) -> None:
@@ -95,3 +102,17 @@ def test_limits_of_a_key() -> None:
 
 def test_the_recipes_variables_are_no_settings() -> None:
     assert load({}, {"SOUNDMIND_NANO_WORK": "somewhere"}) == load({}, {})
+
+
+def test_switches_and_where_traces_go(tmp_path: Path) -> None:
+    file = write(tmp_path, "log_content = true\notlp_endpoint = 'http://file:1'")
+    assert load({}, {}, file).log_content
+    assert not load({}, {"SOUNDMIND_LOG_CONTENT": "false"}, file).log_content
+    with pytest.raises(ConfigError, match="SOUNDMIND_LOG_CONTENT: log_content: expected true or false"):
+        load({}, {"SOUNDMIND_LOG_CONTENT": "maybe"})
+    standard = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://standard:2"}
+    assert load({}, {}).otlp_endpoint is None
+    assert load({}, {}, file).otlp_endpoint == "http://file:1"
+    assert load({}, standard, file).otlp_endpoint == "http://standard:2"
+    ours = {"SOUNDMIND_OTLP_ENDPOINT": "http://ours:3"}
+    assert load({}, standard | ours, file).otlp_endpoint == "http://ours:3"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.serving import ServeError, address, bind, model_name
+from server.config import Config
+from server.serving import ServeError, address, bind, cautions, model_name
 
 
 def test_a_free_port_and_its_address() -> None:
@@ -28,6 +29,13 @@ def test_a_host_that_is_not_here() -> None:
         bind("192.0.2.1", 0)
     with pytest.raises(ServeError, match="cannot listen on host.invalid"):
         bind("host.invalid", 0)
+
+
+def test_what_an_operator_is_told_to_mind() -> None:
+    assert list(cautions(Config())) == []
+    assert "anybody" in next(cautions(Config(host="0.0.0.0")))
+    assert list(cautions(Config(host="0.0.0.0", api_key="secret"))) == []
+    assert "written to the log" in next(cautions(Config(log_content=True)))
 
 
 def test_names(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class Talk:
         settings: SessionSettings,
         voice: ScriptedVoice | None = None,
         detector: SpeechDetector | None = None,
+        patience: float = 120.0,
     ) -> None:
         self.engine = engine
         self.events: list[Event] = []
@@ -43,6 +44,7 @@ class Talk:
             settings,
             speculated=self._speculated,
             voice=voice,
+            patience=patience,
             clock=lambda: self.now,
         )
 
@@ -81,8 +83,9 @@ async def talk(
     settings: SessionSettings | None = None,
     voice: ScriptedVoice | None = None,
     detector: SpeechDetector | None = None,
+    patience: float = 120.0,
 ) -> AsyncIterator[Talk]:
-    made = Talk(engine or ScriptedEngine(), settings or SessionSettings(), voice, detector)
+    made = Talk(engine or ScriptedEngine(), settings or SessionSettings(), voice, detector, patience)
     task = asyncio.create_task(made.session.run())
     try:
         await made.settle()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 
 import pytest
 
@@ -33,15 +34,15 @@ async def settle() -> None:
 
 async def test_appends_arrive_in_order_and_are_confirmed() -> None:
     engine = ScriptedEngine()
-    told: list[int] = []
-    listener = Listener(engine, lambda: told.append(1))
+    told: list[float] = []
+    listener = Listener(engine, told.append, clock=count().__next__)
     async with running(listener):
         for name in "abc":
             listener.append(chunk(name))
             await settle()
     assert [[a.key for a in c.audio] for c in engine.appends[0]] == [["a"], ["b"], ["c"]]
     assert listener.in_cache == 15
-    assert len(told) == 3
+    assert told == [1, 1, 1]  # each from being handed over to being in the cache
 
 
 async def test_what_comes_faster_goes_out_merged() -> None:

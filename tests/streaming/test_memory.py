@@ -33,7 +33,7 @@ class Remembered:
             Context.of(engine.prompt.system(opening)),
             windows=Windows(),
             spawn=self.spawn,
-            appended=lambda: None,
+            appended=lambda seconds: None,
         )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -227,12 +227,14 @@ async def test_a_forgetful_engine_is_told_all_of_it_once_more() -> None:
         for _ in range(50):
             await asyncio.sleep(0)
         assert not all(a.data for a in r.question.audio)
-        again = r.memory.forgotten()
+        r.memory.forgotten()
+        again = r.memory.anew()()
         assert all(a.data for a in again.audio)
         assert r.question.ids == again.ids
         r.memory.open_turn("b")
         r.memory.hear(SECOND)
-        assert r.memory.forgotten().ids == again.ids
+        r.memory.forgotten()
+        assert r.memory.anew()().ids == again.ids
         r.memory.close_turn()  # the turn that was being spoken is not lost
         assert [a.key.partition(":")[0] for a in r.question.audio] == ["a", "b"]
 
@@ -333,6 +335,6 @@ async def test_the_listener_reads_the_conversation_whatever_is_put_where(seed: i
         r.memory.replied(reply)
         read = r.memory._listener.context
         assert r.question == read
-        assert read.ids == r.memory.forgotten().ids
+        assert read.ids == r.memory.anew()().ids
         typed = [item.text for entry in conversation for item in entry.items if isinstance(item, Message)]
         assert re.findall(r"(?:human|assistant)\n(item_\d+)", text_of(read)) == [t for t in typed if t]

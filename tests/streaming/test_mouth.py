@@ -99,7 +99,7 @@ async def test_what_another_has_still_to_say_is_heard_before() -> None:
     said: list[str] = []
     loudspeaker, voice, now = Loudspeaker(), ScriptedVoice(), 10.0
     first, second = (
-        Mouth(voice, "ann", 1.0, lambda pcm, text: said.append(text), lambda: now, loudspeaker)
+        Mouth(voice, "ann", 1.0, lambda pcm, text: said.append(text), lambda: now, loudspeaker=loudspeaker)
         for _ in range(2)
     )
     for mouth, text in ((first, "aaaaaaaaaa bbbbbbbbbb."), (second, "cc dd.")):
@@ -150,3 +150,67 @@ async def test_a_voice_that_breaks_down_is_told() -> None:
     made.mouth.push("Break now. ")
     with pytest.raises(VoiceUnavailable):
         await made.mouth.run()
+
+
+class ScriptedPlayer:
+    """It has played what a test says."""
+
+    def __init__(self) -> None:
+        self.ms = 0.0
+        self.out = asyncio.Event()
+        self.held: list[bool] = []
+
+    def played(self, item_id: str) -> float:
+        assert item_id == "item_1"
+        return self.ms
+
+    async def played_out(self, item_id: str) -> None:
+        await self.out.wait()
+
+    def hold(self, on: bool) -> None:
+        self.held.append(on)
+
+
+async def test_what_a_player_has_played_is_what_was_heard() -> None:
+    player, text = ScriptedPlayer(), ""
+
+    def told(pcm: bytes, part: str) -> None:
+        nonlocal text
+        text += part
+
+    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, "item_1", player)
+    speaking = asyncio.create_task(mouth.run())
+    mouth.push("ab cde f. ")
+    await mouth.quiet()
+    finishing = asyncio.create_task(mouth.finished())
+    for ms, heard in ((0, ""), (199, ""), (201, "ab"), (550, "ab cde"), (650, text)):
+        player.ms = ms
+        assert text[: mouth.heard(1e9)] == heard
+    assert mouth.ends(1000.0) == pytest.approx(1000.0 - 0.05)
+    await settle()
+    assert not finishing.done()
+    player.out.set()
+    await finishing
+    mouth.hold(True)
+    mouth.hold(False)
+    assert player.held == [True, False]
+    speaking.cancel()
+
+
+async def test_it_is_never_far_ahead_of_a_player() -> None:
+    player, made = ScriptedPlayer(), 0
+
+    def told(pcm: bytes, part: str) -> None:
+        nonlocal made
+        made += len(pcm)
+
+    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, "item_1", player)
+    speaking = asyncio.create_task(mouth.run())
+    mouth.push("aaaaaaaaaa " * 10)
+    finishing = asyncio.create_task(mouth.quiet())
+    for played in (0.0, 2.0):
+        player.ms = played * 1000
+        await asyncio.sleep(0.2)
+        assert AHEAD <= made / 2 / RATE - played < AHEAD + 0.5
+    finishing.cancel()
+    speaking.cancel()

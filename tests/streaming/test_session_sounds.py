@@ -142,6 +142,12 @@ async def test_our_own_voice_from_the_loudspeaker_is_no_turn(detector: SpeechDet
     assert len(t.of(SpeechStarted)) == 1
 
 
+@pytest.mark.fault(
+    fault="muted microphone",
+    provoked="a recording that turns into digital silence",
+    seen="the turn ends, and is answered",
+    kept="what was said until then",
+)
 async def test_a_muted_microphone_ends_the_turn(detector: SpeechDetector) -> None:
     async with talk(detector=detector) as t:
         await t.sound(recorded("sum.wav")[:RATE])

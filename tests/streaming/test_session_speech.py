@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from model.tools import Tool
 from streaming.events import (
     CallMade,
@@ -128,6 +130,12 @@ async def test_what_was_not_spoken_is_not_cut() -> None:
         assert not t.session.truncate("nobody", 100)
 
 
+@pytest.mark.fault(
+    fault="voice process dies",
+    provoked="the voice breaks down in the middle of a clause",
+    seen="the response fails with `voice_unavailable`",
+    kept="what was heard of it; the session goes on, in text or with the next voice",
+)
 async def test_a_voice_that_breaks_down_ends_the_reply() -> None:
     async with talk(saying("Oh yes, now. ", "More."), ALOUD, ScriptedVoice(breaks_at="now")) as t:
         await ask(t)
@@ -176,3 +184,51 @@ async def test_what_was_cut_short_by_a_truncation_may_be_deleted() -> None:
         item_id = t.of(ResponseDone)[0].item_id
         t.session.delete_item(item_id)
         assert not t.session.truncate(item_id, 0)
+
+
+class ScriptedPlayer:
+    def __init__(self) -> None:
+        self.ms = 0.0
+        self.out = asyncio.Event()
+        self.held = False
+
+    def played(self, item_id: str) -> float:
+        return self.ms
+
+    async def played_out(self, item_id: str) -> None:
+        await self.out.wait()
+
+    def hold(self, on: bool) -> None:
+        self.held = on
+
+
+async def test_with_a_player_a_reply_lasts_until_it_was_heard() -> None:
+    player = ScriptedPlayer()
+    async with talk(saying("Oh yes, it is so."), ALOUD, ScriptedVoice()) as t:
+        t.session.play_through(player)
+        await ask(t)
+        assert said(t) == "Oh yes, it is so." and not t.of(ResponseDone)
+        player.out.set()
+        await t.settle()
+        [done] = t.of(ResponseDone)
+        assert (done.status, done.text) == ("completed", "Oh yes, it is so.")
+        assert not t.of(Truncated)
+
+
+async def test_with_a_player_what_it_played_is_kept_and_told() -> None:
+    engine, player = saying("Oh yes, it is so."), ScriptedPlayer()
+    async with talk(engine, ALOUD, ScriptedVoice()) as t:
+        t.session.play_through(player)
+        await ask(t)
+        player.ms = 750.0  # the clock says 0
+        await t.speak(300)
+        assert player.held  # it may be a cough
+        await t.speak(300)
+        assert not player.held
+        [done] = t.of(ResponseDone)
+        assert (done.status, done.reason, done.text) == ("cancelled", "turn_detected", "Oh yes, it")
+        assert t.of(Truncated) == [Truncated(done.item_id, 750, "Oh yes, it")]
+        await t.pause()
+        await t.settle()
+        told = text_of(engine.requests[-1])
+        assert "Oh yes, it" in told and "so." not in told

@@ -175,6 +175,8 @@ async def test_whatever_happens_nothing_leaks_and_everything_ends(seed: int) -> 
         engine.over = lambda context: r.random() ** 2
         for _ in range(30):
             if r.random() < 0.3:
+                if engine.gate:
+                    engine.gate.set()
                 engine.gate = None if engine.gate else asyncio.Event()
             if r.random() < 0.1:
                 engine.refusal = r.choice([Refused("no"), Forgotten("lost")])

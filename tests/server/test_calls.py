@@ -1,0 +1,179 @@
+"""Who may call, and every way in which a call ends: nothing of it is left, and its place is free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from server.limits import Limits
+from tests.scripted import ScriptedEngine
+from tests.server.client import eventually, idle, pcm, serving
+from tests.server.peer import QUICK, Tone, ask, calling, loopback, peer
+
+HEADERS = {"authorization": "Bearer sesame"}
+
+
+@pytest.fixture(autouse=True)
+def _loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    loopback(monkeypatch)
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine(lambda context, sampling: ("Oh yes, it is so, and so it will be for long.",))
+
+
+async def test_hanging_up_ends_the_call_and_gives_its_place_back(engine: ScriptedEngine) -> None:
+    limits = Limits(sessions=1)
+    async with serving(engine, Tone(), keys=["sesame"], limits=limits) as url:
+        async with calling(url, QUICK, HEADERS) as client:
+            await ask(client)
+            assert client.location.startswith("/v1/realtime/calls/rtc_")
+            async with peer(url, HEADERS) as other:
+                refused = await other.post(await other.offer())
+            assert refused.status_code == 429
+            assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+            assert (await client.hang_up()).status_code == 200
+            await client.closed.wait()
+            await eventually(lambda: engine.running() == 0)
+            assert (await client.hang_up()).status_code == 404
+        async with calling(url, QUICK, HEADERS) as client:
+            await client.update()
+
+
+async def test_a_client_that_closes_leaves_nothing(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone(), limits=Limits(sessions=1)) as url:
+        async with calling(url, QUICK) as client:
+            await ask(client)
+        await idle(engine)
+        async with peer(url) as other:
+            await other.place(await other.offer())
+
+
+async def test_a_call_that_never_connects_is_freed(
+    engine: ScriptedEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = Limits(sessions=1)
+    async with serving(engine, Tone(), limits=limits, connect_seconds=0.3) as url, peer(url) as client:
+        offer = await client.offer()
+        assert (await client.post(offer)).status_code == 201
+        assert (await client.post(offer)).status_code == 429
+        await eventually(lambda: "freed" in caplog.text)
+        assert "no connection within 0.3 s: ICE found no way to the client" in caplog.text
+        await client.place(offer)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda sdp: "hello", "with audio"),
+        (lambda sdp: "", "with audio"),
+        (lambda sdp: sdp.replace("opus/48000/2", "speex/48000/2"), "with Opus"),
+        (lambda sdp: sdp.replace("a=sendrecv", "a=sendonly"), "that can be heard"),
+        (lambda sdp: sdp.partition("m=application")[0], "data channel"),
+        (lambda sdp: sdp.replace("a=ice-ufrag", "a=ice-nothing"), "cannot be answered"),
+        (lambda sdp: sdp + "a=rtpmap:x y\r\n", "SDP"),
+        (lambda sdp: "v=0\r\n" * 20_000, "at most"),
+    ],
+)
+async def test_a_bad_offer(change: Any, told: str, engine: ScriptedEngine) -> None:
+    async with serving(engine) as url, peer(url) as client:
+        answer = await client.post(change(await client.offer()))
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["code"] == "invalid_offer" and told in error["message"]
+
+
+async def test_a_bad_session_or_body(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone()) as url, peer(url) as client:
+        offer = await client.offer()
+        wrong = await client.post(offer, {"type": "realtime", "voice": "x"})
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "unknown_parameter")
+        wrong = await client.post(offer, {"audio": {"output": {"voice": "nobody"}}})
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "audio.output.voice")
+        wrong = await client.post(offer, {"tool_choice": {"type": "function", "name": "f"}})
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_tool_choice")
+        wrong = await client.post(offer, headers={"content-type": "text/plain"})
+        assert (wrong.status_code, wrong.json()["error"]["code"]) == (400, "invalid_content_type")
+        wrong = await client.post("x" * 2**21)
+        assert wrong.status_code == 413
+
+
+async def test_who_may_call(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone(), keys=["sesame"]) as url:
+        async with peer(url) as client:
+            denied = await client.post(await client.offer())
+            assert (denied.status_code, denied.json()["error"]["code"]) == (401, "invalid_api_key")
+            client.location = "/v1/realtime/calls/rtc_1"
+            assert (await client.hang_up()).status_code == 401
+        session = {"type": "realtime", "instructions": "Be brief.", "reasoning": {"effort": "minimal"}}
+        async with AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as http:
+            made = await http.post("/v1/realtime/client_secrets", json={"session": session}, headers=HEADERS)
+        secret = {"authorization": f"Bearer {made.json()['value']}"}
+        async with calling(url, None, secret) as client:
+            assert client.seen[0]["session"]["instructions"] == "Be brief."
+        async with calling(url, {"instructions": "Be long."}, secret) as client:
+            assert client.seen[0]["session"]["instructions"] == "Be long."
+            assert client.seen[0]["session"]["reasoning"] == {"effort": "minimal"}
+
+
+async def test_full_and_dead_are_different_errors(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone()) as url, peer(url) as client:
+        offer = await client.offer()
+        engine._places = 0
+        full = await client.post(offer)
+        assert (full.status_code, full.json()["error"]["code"]) == (503, "session_limit")
+        engine.alive = False
+        dead = await client.post(offer)
+        assert (dead.status_code, dead.json()["error"]["code"]) == (503, "engine_unavailable")
+
+
+async def test_the_engine_dies_in_mid_call(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone()) as url, calling(url, QUICK) as client:
+        engine.alive = False
+        client.microphone.say(pcm(900))
+        error = (await client.until("error"))["error"]
+        assert error["code"] == "engine_unavailable"
+        await client.closed.wait()
+
+
+async def test_the_server_stops_in_mid_call(engine: ScriptedEngine) -> None:
+    async with peer("ws://nowhere") as client:
+        async with (
+            serving(engine, Tone()) as url,
+            AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as http,
+        ):
+            client.http = http
+            await client.call(QUICK)
+            await ask(client)
+        await client.closed.wait()
+    await idle(engine)
+
+
+async def test_a_session_lasts_as_long_as_it_may(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone(), limits=Limits(session_seconds=1.5)) as url, calling(url) as client:
+        assert client.seen[0]["session"]["expires_at"]
+        assert (await client.until("error"))["error"]["code"] == "session_expired"
+        await client.closed.wait()
+
+
+async def test_pages_of_other_origins(engine: ScriptedEngine) -> None:
+    path = "/v1/realtime/calls"
+    page = {"origin": "https://page.example"}
+    async with serving(engine, Tone(), keys=["sesame"]) as url, peer(url, HEADERS) as client:
+        asked = await client.http.options(path, headers={**page, "access-control-request-method": "POST"})
+        assert asked.headers["access-control-allow-origin"] == page["origin"]
+        allowed = asked.headers["access-control-allow-headers"]
+        assert {"authorization", "content-type", "x-openai-agents-sdk"} <= set(allowed.split(", "))
+        answer = await client.post(await client.offer(), headers=page)
+        assert answer.status_code == 201
+        assert answer.headers["access-control-allow-origin"] == page["origin"]
+        assert "Location" in answer.headers["access-control-expose-headers"]
+    async with serving(engine, Tone(), keys=["sesame"], origins=["https://ours.example"]) as url:
+        async with peer(url, HEADERS) as client:
+            asked = await client.http.options(path, headers=page)
+            assert "access-control-allow-origin" not in asked.headers
+            answer = await client.post(await client.offer(), headers=page)
+            assert answer.status_code == 403

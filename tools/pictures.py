@@ -1,0 +1,88 @@
+"""Pictures of the browser client in a real conversation with nano, for the README.
+
+    python -m tools.pictures [--url http://HOST:PORT]       without: it starts a server for itself
+
+A question is asked aloud from a recording, another in writing; then the page is taken as it
+stands, light and dark, into docs/. Nothing is drawn that did not happen. Needs Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.chromium import NotInstalled, Page, chromium, microphone_file, tab
+
+ROOT = Path(__file__).resolve().parent.parent
+RECORDING = ROOT / "tests" / "recordings" / "sum.wav"
+WIDTH, HEIGHT, SCALE = 1280, 800, 1.5
+PATIENCE = 240.0  # seconds for the conversation, on a slow machine
+CONVERSATION = "(await import('/main.js')).app.conversation"
+
+
+async def converse(page: Page) -> None:
+    """Two turns, each until it has been spoken to its end."""
+    await page.click("#talk")
+    await page.says(".user .words", "twenty seven plus fifteen")
+    await spoken(page, 1, "42")
+    await page.click("#mute")
+    await page.type("#question", "And plus three?")
+    await page.click("#ask button")
+    await spoken(page, 2, "45")
+
+
+async def spoken(page: Page, replies: int, words: str) -> None:
+    await page.until(f"document.querySelectorAll('.reply .waterfall').length >= {replies}")
+    await page.says(".reply .caption", words)
+    await page.until(f"(async () => {CONVERSATION}.activity === 'quiet')()")
+
+
+async def take(address: str, url: str) -> None:
+    async with tab(address) as page:
+        await page.microphone(url, "granted")
+        await page.size(WIDTH, HEIGHT, SCALE)
+        await page.go(url)
+        await page.until("document.querySelector('#examples button')")
+        async with asyncio.timeout(PATIENCE):
+            await converse(page)
+        for name, dark in (("client-light.png", False), ("client-dark.png", True)):
+            await page.dark(dark)
+            await page.evaluate("new Promise((done) => setTimeout(done, 300))")
+            (ROOT / "docs" / name).write_bytes(await page.screenshot())  # noqa: ASYNC240
+            print(f"docs/{name}")
+
+
+@contextmanager
+def served(url: str | None) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    from tests.processes import soundmind
+
+    with soundmind("serve", "--port", "0") as server:
+        yield server.until(r"listening on (http://\S+)")[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.pictures", description=__doc__.split("\n")[0])
+    parser.add_argument("--url", help="a server that runs already")
+    url = parser.parse_args(arguments).url
+    with tempfile.TemporaryDirectory() as folder:
+        question = Path(folder, "question.wav")
+        microphone_file(question, [RECORDING], 1.0, 30.0)
+        try:
+            with served(url) as running, chromium(question) as address:
+                asyncio.run(take(address, running))
+        except NotInstalled as missing:
+            print(missing, file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
