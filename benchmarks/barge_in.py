@@ -40,15 +40,17 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks.first_token import PACKET_MS, RECORDINGS
 from model import checkpoint
 from server.app import create_app
-from server.metrics import Metrics
+from server.observer import Observer
 from server.serving import bind, listening
 from streaming.context import Context
-from streaming.engine import Delta, Sampling, VllmEngine
+from streaming.engine import Delta, EngineStartError, Sampling, VllmEngine
 from streaming.events import Event, ResponseDone, SessionSettings, SpeechStarted
 from streaming.microphone import RATE_IN
 from streaming.piper import piper
 from streaming.session import Session
+from streaming.supervisor import Supervisor
 from streaming.vad import SpeechDetector
+from streaming.warm_up import warm_up
 
 PACKET = 2 * RATE_IN * PACKET_MS // 1000  # bytes
 ACTIVE = "conversation_already_has_active_response"
@@ -237,13 +239,14 @@ async def measure(model: str, count: int) -> dict[str, Any]:
         if '"response.output_audio.delta"' in data and "aborted" not in watch.at:
             watch.again("sound")
 
-    WebSocket.send_text = sent  # type: ignore[method-assign]
+    WebSocket.send_text = sent  # type: ignore[assignment, method-assign]
     async with piper() as voice:
         engine = await VllmEngine.start(checkpoint.resolve(model))
+        await warm_up(engine)
         await voice.ready()
         detector, endless = SpeechDetector(), Endless(engine, watch)
 
-        def session(emit: Callable[[Event], None], settings: SessionSettings, metrics: Metrics) -> Session:
+        def session(emit: Callable[[Event], None], settings: SessionSettings, observer: Observer) -> Session:
             def told(event: Event) -> None:
                 if isinstance(event, SpeechStarted) or (
                     isinstance(event, ResponseDone) and event.status == "cancelled"
@@ -251,9 +254,9 @@ async def measure(model: str, count: int) -> dict[str, Any]:
                     watch.note("judged")
                 emit(event)
 
-            return Watched(endless, detector, told, settings, voice=voice)  # type: ignore[arg-type]
+            return Watched(endless, detector, told, settings, voice=voice)
 
-        app = create_app(engine, session, model=model, voices=voice.names)
+        app = create_app(Supervisor(engine, no_other), session, model=model, voices=voice.names)
         try:
             with bind("127.0.0.1", 0) as sock:
                 async with listening(app, sock) as url:
@@ -265,6 +268,10 @@ async def measure(model: str, count: int) -> dict[str, Any]:
             WebSocket.send_text = send  # type: ignore[method-assign]
             await engine.close()
     return raw
+
+
+async def no_other() -> VllmEngine:
+    raise EngineStartError("one engine is enough here")
 
 
 def table(raw: dict[str, Any]) -> str:

@@ -158,7 +158,8 @@ export class Conversation {
       if (wanted === "webrtc") this.told(explain.NO_WEBRTC, "note");
     } else if (wanted !== "websocket") {
       try {
-        return await openWebRtc({ ...options, track: this.microphone?.track, audio: this.audio });
+        const heard = (stream) => this.speaker.watch(stream);
+        return await openWebRtc({ ...options, track: this.microphone?.track, audio: this.audio, heard });
       } catch (error) {
         console.info("WebRTC:", error.message);
         this.told(explain.FALLBACK, "note");
@@ -268,6 +269,9 @@ export class Conversation {
       case "response.output_audio.delta":
         this.speaker.push(event.item_id, decode(event.delta));
         break;
+      case "output_audio_buffer.started":
+        this.#started(event.response_id);
+        break;
       case "conversation.item.truncated":
         this.#send({ type: "conversation.item.retrieve", item_id: event.item_id });
         break;
@@ -319,13 +323,24 @@ export class Conversation {
     this.changed();
   }
 
-  /** How long after the end of the turn, or of the question typed, the first sound of a reply was heard here. */
+  /** Over WebRTC: the first sound of a response has been sent, and is soon heard. */
+  async #started(id) {
+    const began = await this.speaker.begun();
+    const reply = this.state.entries.find((entry) => entry.id === id);
+    if (reply && began !== null) this.#began(reply, began);
+    this.changed();
+  }
+
   #firstSound(reply, ms) {
+    this.#began(reply, performance.now() - ms + this.speaker.delayMs);
+  }
+
+  /** How long after the end of the turn, or of the question typed, the first sound of a reply was heard here. */
+  #began(reply, at) {
     const user = this.state.entries.find((entry) => entry.id === reply.user);
     const ended = user?.spoken && user.endMs !== null ? this.sentAt - (this.sentMs - user.endMs) : this.askedAt;
     if (ended === null) return;
-    const began = performance.now() - ms + this.speaker.delayMs;
-    this.state = reduce(this.state, { type: "page.heard", response_id: reply.id, ms: began - ended });
+    this.state = reduce(this.state, { type: "page.heard", response_id: reply.id, ms: at - ended });
   }
 
   /** Fall silent, and tell the server how much was heard. */

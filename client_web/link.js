@@ -91,7 +91,7 @@ export class Link {
     if (event.event_id) this.last = event.event_id;
     const resume = event.session?.soundmind?.resume;
     if (resume?.token) [this.token, this.seconds] = [resume.token, resume.seconds ?? 60];
-    if (event.type === "error" && event.error?.event_id === RESUME_ID) return;
+    if (event.type === "error" && (event.error.event_id === RESUME_ID || event.error.code === "resume_failed")) return;
     if (!this.ended) this.on.event(event);
   }
 

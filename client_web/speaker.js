@@ -2,10 +2,12 @@
  * Playback: pieces of items in, sound out, and exactly how much of each item was played.
  *
  * Over WebSocket the page plays the sound itself, in the playback worklet. Over WebRTC the browser plays a media
- * stream in the `<audio>` element, which only passes by here for its level. Knows no protocol.
+ * stream in the `<audio>` element, which is only measured here. Knows no protocol.
  */
 
 import { RATE, loudness, meter, toFloat } from "./pcm.js";
+
+const PATIENCE = 3000; // ms until a stream is heard
 
 export class Speaker {
   /** `played({item, ms})` is called about every 50 ms of sound. */
@@ -27,7 +29,8 @@ export class Speaker {
       this.worklet = new AudioWorkletNode(this.context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
       this.worklet.port.onmessage = ({ data }) => this.#told(data);
       this.analyser = new AnalyserNode(this.context, { fftSize: 1024 });
-      this.worklet.connect(this.analyser).connect(this.context.destination);
+      this.worklet.connect(this.context.destination);
+      this.worklet.connect(this.analyser);
     }
     await Promise.race([this.context.resume(), new Promise((done) => setTimeout(done, 500))]);
   }
@@ -64,7 +67,27 @@ export class Speaker {
     return { item, ms: Math.max(0, Math.round((played / RATE) * 1000 - this.delayMs)), droppedMs: (dropped / RATE) * 1000 };
   }
 
-  /** How loud it is just now, 0..1; 0 over WebRTC. */
+  /** Over WebRTC: measure what the browser plays of this stream. */
+  watch(stream) {
+    this.stream?.disconnect();
+    try {
+      this.stream = new MediaStreamAudioSourceNode(this.context, { mediaStream: stream });
+      this.stream.connect(this.analyser);
+    } catch {
+      this.stream = null; // browsers that want both at one rate: then there is no level
+    }
+  }
+
+  /** Resolves once something is heard, in ms of `performance.now()`; null where nothing is, within a while. */
+  async begun() {
+    for (const until = performance.now() + PATIENCE; performance.now() < until; ) {
+      if (this.level() > 0) return performance.now() + this.delayMs;
+      await new Promise((done) => setTimeout(done, 10));
+    }
+    return null;
+  }
+
+  /** How loud it is just now, 0..1. */
   level() {
     if (!this.analyser) return 0;
     const samples = new Float32Array(this.analyser.fftSize);

@@ -8,7 +8,8 @@
 const PATIENCE = 8000; // ms until the channel is open
 const GATHERING = 2000; // ms for the addresses of this machine
 
-export async function openWebRtc({ query, secret, track, audio, told, closed }) {
+/** `heard(stream)` is given what the server says. */
+export async function openWebRtc({ query, secret, track, audio, heard, told, closed }) {
   const peer = new RTCPeerConnection();
   const sender = peer.addTransceiver("audio", { direction: "sendrecv" }).sender;
   if (track) await sender.replaceTrack(track);
@@ -22,8 +23,9 @@ export async function openWebRtc({ query, secret, track, audio, told, closed }) 
     return was;
   };
   try {
-    peer.ontrack = ({ streams, track: heard }) => {
-      audio.srcObject = streams[0] ?? new MediaStream([heard]);
+    peer.ontrack = ({ track: remote }) => {
+      audio.srcObject = new MediaStream([remote]);
+      heard(audio.srcObject);
       audio.play().catch(() => {}); // told by `audio.paused`, see speaker.js
     };
     channel.onmessage = ({ data }) => told(JSON.parse(data));

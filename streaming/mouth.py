@@ -2,9 +2,8 @@
 
 Text goes in as it is decoded; clause by clause it goes to the voice, and sound comes out with the text that
 belongs to it, at most a few seconds before it can be heard: what nobody will hear need not be made. How much
-was heard is known to the player, where there is one on this side of the wire; else it follows from the clock
-of the client's loudspeaker, which several mouths may share. Time is the session's clock. Knows no engine, no
-turns and no wire.
+was heard is known to the player, where there is one on this side of the wire; else the loudspeaker reckons
+it, which several mouths may share. Time is the session's clock. Knows no engine, no turns and no wire.
 """
 
 from __future__ import annotations
@@ -52,11 +51,14 @@ class Mouth:
         speed: float,
         told: Callable[[bytes, str], None],
         clock: Callable[[], float],
+        loudspeaker: Loudspeaker | None = None,
         item_id: str = "",
         player: Player | None = None,
-        loudspeaker: Loudspeaker | None = None,
     ) -> None:
-        """`item_id` is what the player knows the reply by; a loudspeaker of its own where none is given."""
+        """`loudspeaker`: that of others who speak to the same client, None: nobody else does.
+
+        `item_id` is what the player knows the reply by.
+        """
         self._voice = voice
         self._name = name
         self._speed = speed

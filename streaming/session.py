@@ -603,8 +603,8 @@ class Session:
             self._emit(reply.said(pcm, text, self._clock()))
 
         name = settings.voice or voice.names[0]
-        item_id, player, speaker = reply.item_id, self._player, self._loudspeaker
-        return Mouth(voice, name, settings.speed, told, self._clock, item_id, player, speaker)
+        player = self._player
+        return Mouth(voice, name, settings.speed, told, self._clock, self._loudspeaker, reply.item_id, player)
 
     async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"

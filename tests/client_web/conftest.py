@@ -12,7 +12,7 @@ from tools.chromium import NotInstalled, Page, chromium, microphone_file, tab
 from tools.clients import install
 
 HERE = Path(__file__).parent
-QUIET_BEFORE, QUIET_AFTER = 0.8, 4.2  # seconds
+QUIET_BEFORE, QUIET_AFTER = 0.8, 3.4  # seconds
 
 
 @pytest.fixture(scope="session")

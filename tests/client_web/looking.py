@@ -18,7 +18,7 @@ from model import tools
 from streaming.context import Context
 from streaming.engine import Sampling
 from tests.scripted import ScriptedEngine
-from tests.server.client import serving
+from tests.server.client import idle, serving
 from tests.streaming.talk import text_of
 from tests.voices import ScriptedVoice
 from tools.chromium import DESK, PHONE, Page
@@ -120,7 +120,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(page: Page, **options: Any) -> AsyncIterator[Scene]:
+async def scene(page: Page, transport: str = "websocket", **options: Any) -> AsyncIterator[Scene]:
     """`options`: those of `create_app`. The microphone is allowed, and no page of before is remembered."""
     engine, voice, line = ScriptedEngine(reply), ScriptedVoice(), Line()
     async with (
@@ -130,7 +130,11 @@ async def scene(page: Page, **options: Any) -> AsyncIterator[Scene]:
         line.port = urlsplit(address).port or 0
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         await page.microphone(url, "granted")
+        stored = f"localStorage['soundmind.settings'] ??= JSON.stringify({{transport: '{transport}'}})"
+        await page.command("Page.addScriptToEvaluateOnNewDocument", source=stored)
         await page.go(url)
         await page.until("document.querySelector('#examples button')")
         yield Scene(page, url, engine, voice, line)
+        await page.evaluate(f"(async () => {APP}.conversation.end())()")
+        await idle(engine)
         line.drop()

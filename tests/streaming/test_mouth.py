@@ -178,7 +178,7 @@ async def test_what_a_player_has_played_is_what_was_heard() -> None:
         nonlocal text
         text += part
 
-    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, "item_1", player)
+    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, None, "item_1", player)
     speaking = asyncio.create_task(mouth.run())
     mouth.push("ab cde f. ")
     await mouth.quiet()
@@ -204,7 +204,7 @@ async def test_it_is_never_far_ahead_of_a_player() -> None:
         nonlocal made
         made += len(pcm)
 
-    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, "item_1", player)
+    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, None, "item_1", player)
     speaking = asyncio.create_task(mouth.run())
     mouth.push("aaaaaaaaaa " * 10)
     finishing = asyncio.create_task(mouth.quiet())

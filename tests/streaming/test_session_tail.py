@@ -44,6 +44,10 @@ async def reply(t: Talk, request: ResponseRequest | None = None) -> str:
     return t.of(ResponseDone)[made].item_id
 
 
+def state(t: Talk) -> State:
+    return t.session._state
+
+
 def texts(t: Talk) -> list[str | None]:
     entries = t.session._memory.conversation
     return [item.text for entry in entries for item in entry.items if isinstance(item, Message)]
@@ -55,9 +59,9 @@ async def test_a_cough_is_no_turn_and_takes_nothing_away() -> None:
         await t.pause(300)
         await t.speak(250)
         await t.pause(300)
-        assert t.session._state is State.SOUNDING
+        assert state(t) is State.SOUNDING
         await t.pause(400)
-        assert t.session._state is State.IDLE
+        assert state(t) is State.IDLE
         assert not t.of(SpeechStarted) and not t.of(CutOff)
         assert SAID in text_of(t.engine.appends[0][-1])
 
@@ -69,7 +73,7 @@ async def test_one_that_lasts_over_the_end_is_none_either() -> None:
         await t.speak(250)
         await t.pause(500)
         assert not t.of(SpeechStarted)
-        assert t.session._state is State.IDLE
+        assert state(t) is State.IDLE
         await t.speak(250)  # and one in the silence is a turn, as ever
         assert len(t.of(SpeechStarted)) == 1
 
@@ -109,7 +113,7 @@ async def test_one_that_the_client_has_stopped_sounds_no_more() -> None:
         item_id = await reply(t)
         await t.pause(100)
         assert t.session.truncate(item_id, 550)  # it says more than the clock does, and knows better
-        assert t.session._state is State.IDLE
+        assert state(t) is State.IDLE
         assert texts(t) == ["Oh yes,"] and not t.of(CutOff)
         await t.settle()
         assert "Oh yes," in text_of(t.engine.appends[0][-1])
@@ -172,7 +176,7 @@ async def test_a_doubtful_sound_that_goes_on_nowhere(clear: bool) -> None:
         t.now += 60
         t.session.tick(t.now)
         t.session.tick(t.now)
-        assert t.session._state is State.IDLE and texts(t) == [SAID]
+        assert state(t) is State.IDLE and texts(t) == [SAID]
         assert not t.of(SpeechStarted)
 
 
