@@ -149,14 +149,14 @@ async def attempt(
             said = await asking.answer()
         except (ConnectionClosed, TimeoutError):
             said = None
-        seconds = time.monotonic() - killed
+        seconds, seen = time.monotonic() - killed, asking.seen
         after = await well(url)
         restarted = time.monotonic() - killed
         known = [await remembers(one) for one in held]
     return {
         "moment": moment,
         "phase_s": round(phase, 3),
-        "under_way": moment == "between turns" or "soundmind.engine_lost" in asking.seen,
+        "under_way": moment == "between turns" or "soundmind.engine_lost" in seen,
         "conversations": conversations,
         "lost": known.count(False),
         "replied": said is not None,
@@ -164,6 +164,7 @@ async def attempt(
         "seconds": round(seconds, 2),
         "restarted_s": round(restarted, 2),
         "generations": after - before,
+        "server_mib": round(process.memory_info().rss / 2**20),
         "question": question,
         "said": said,
     }

@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
+import torch
 from httpx import AsyncClient
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -299,6 +300,7 @@ async def scripted(events: int, clients: int, seed: int) -> Outcome:
     from tests.scripted import REPLY
     from tests.server.scripted_server import Rote, running
 
+    torch.set_num_threads(1)  # as the real engine does
     outcome, engine = Outcome(), Rote(places=clients + 1)
     process = psutil.Process()
     before = asyncio.all_tasks()

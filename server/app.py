@@ -202,6 +202,11 @@ def _shared(endpoint: Endpoint) -> Endpoint:
 
 async def _call(request: Request) -> Response:
     served = _served(request)
+
+    def refused(kind: str, message: str, status: int, code: str, param: str | None = None) -> Response:
+        served.host.refused(code, message)
+        return _error(kind, message, status, code, param)
+
     try:
         caller = _caller(request)
         offered = await offer.read(request.headers, await _body(request))
@@ -212,17 +217,17 @@ async def _call(request: Request) -> Response:
     except TooLarge:
         return _too_large()
     except BadOffer as error:
-        return _error("invalid_request_error", str(error), 400, "invalid_offer", "sdp")
+        return refused("invalid_request_error", str(error), 400, "invalid_offer", "sdp")
     except ProtocolError as error:
-        return _error("invalid_request_error", error.message, 400, error.code, error.param)
+        return refused("invalid_request_error", error.message, 400, error.code, error.param)
     except SessionError as error:
-        return _error("invalid_request_error", str(error), 400, error.code, "session")
+        return refused("invalid_request_error", str(error), 400, error.code, "session")
     except LimitReached as error:
-        return _error("rate_limit_error", str(error), 429, error.code)
+        return refused("rate_limit_error", str(error), 429, error.code)
     except SessionFull as error:
-        return _error("server_error", f"{error}; try again later", 503, "session_limit")
+        return refused("server_error", f"{error}; try again later", 503, "session_limit")
     except EngineUnavailable as error:
-        return _error("server_error", f"{error}; try again later", 503, "engine_unavailable")
+        return refused("server_error", f"{error}; try again later", 503, error.code)
     where = {"location": f"/v1/realtime/calls/{call_id}"}
     return Response(sdp, 201, where, media_type="application/sdp")
 

@@ -123,7 +123,7 @@ class Calls:
                 raise
             await call.farewell("session_expired", f"a session may last {seconds:g} s: begin another")
         except EngineUnavailable as error:
-            await call.farewell("engine_unavailable", f"{error}; try again later")
+            await call.farewell(error.code, f"{error}; try again later")
         except SlowClient as error:
             logger.warning("%s closed, the client does not read: %s", call.id, error)
         except Exception:

@@ -41,9 +41,14 @@ Choices made for stock clients, which mostly ask for more than there is yet:
 - A sound while a reply is being made holds it back, and cuts it off only when it has been voiced for
   `soundmind.interrupt_after_ms` (400): a cough or an "mhm" is shorter, and the reply goes on.
   `speech_started` comes when that is certain, and its turn begins where the sound began.
+- Spoken replies are sent up to 3 s before they are heard, so that `response.done` may come before their end.
+  Until that has been played, a sound is judged in the same way. Speech cuts off what is still to be played:
+  then as much of the reply is kept as had been played by the clock, or by `conversation.item.truncate` where
+  that comes. `conversation.item.retrieve` shows it. What is sent while something plays is played behind it.
 - What turns out to be no turn (voiced for less than 100 ms; with `semantic_vad` also what is brief and says
   nothing) is ended by `speech_stopped` and `input_audio_buffer.cleared`, and not committed. If a reply was
-  cut off for it, a new response follows with the same settings and metadata.
+  cut off for it, also one that was done and being played, a new response follows with the same settings and
+  metadata.
 - `reasoning.effort`: `minimal`, and our own `none`, reply at once; every other effort thinks first.
   `low`, `high` and `xhigh` tell the model how much, in a line behind the instructions: `{short}` and
   `{long}`. That line is the session's: a response's own effort decides only whether it thinks. `none` is

@@ -226,7 +226,12 @@ class Narrator:
             case ev.SpeechDelta():
                 return self._speech(event)
             case ev.Truncated(item_id, ms, text):
-                return self._cut(item_id, ms, text)
+                self._cut(item_id, text)
+                where = {"item_id": item_id, "content_index": 0, "audio_end_ms": ms}
+                return [self._event("conversation.item.truncated", **where)]
+            case ev.CutOff(item_id, text):  # a client that wants to know asks for the item
+                self._cut(item_id, text)
+                return []
             case ev.CallMade(response_id, call, before):
                 return [
                     *self._message_done(response_id, "completed"),
@@ -313,11 +318,9 @@ class Narrator:
             return []
         return [self._part("response.output_audio.delta", *ids, delta=base64.b64encode(sound).decode())]
 
-    def _cut(self, item_id: str, ms: int, text: str) -> list[Wire]:
+    def _cut(self, item_id: str, text: str) -> None:
         item = _item(ev.Message(item_id, "assistant", True, text), "incomplete")
         self._items[item_id] = self._items[item_id] | {"content": item["content"]}
-        where = {"item_id": item_id, "content_index": 0, "audio_end_ms": ms}
-        return [self._event("conversation.item.truncated", **where)]
 
     def _message_done(self, response_id: str, status: str) -> list[Wire]:
         """Nothing where no message is open."""

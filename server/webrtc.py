@@ -42,7 +42,7 @@ from server.limits import Account
 from server.opus import FRAME, RATE, Encoder
 from server.outbox import Outbox, SlowClient
 from server.playback import FRAME_BYTES, Playback, Told
-from server.server_events import Narrator
+from server.server_events import Narrator, Wire
 from server.session_object import SessionState
 from server.websocket import Connection, Host, new_id
 from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
@@ -261,6 +261,7 @@ class Call(Connection):
 
     async def farewell(self, code: str, message: str) -> None:
         """Send what is left, and an error behind it."""
+        self._observer.refused(code, message)
         self._outbox.put(self._narrator.error(code, message))
         with suppress(TimeoutError, SlowClient):
             async with asyncio.timeout(FAREWELL_SECONDS):
@@ -282,26 +283,27 @@ class Call(Connection):
             pcm = hearing.push(await self._packets.get())
             if not pcm:
                 continue
+            self._observer.heard(len(pcm) / 2 / RATE)
             try:
                 self._session.append_audio(pcm)
                 told = ""
             except SessionError as error:  # every 20 ms; the client is told once
                 if told != error.code:
                     told = error.code
-                    self._outbox.put(self._narrator.error(error.code, str(error)))
+                    self._refuse(p.ProtocolError(error.code, str(error)))
             except EngineUnavailable:
                 return  # the session's own task says so
 
     def _emit(self, event: Event) -> None:
-        match event:
-            case SpeechDelta(response_id, item_id, pcm):
-                self._playback.push(response_id, item_id, pcm)
-                super()._emit(replace(event, pcm=b""))
-            case ResponseDone():
-                super()._emit(event)
-                self._playback.done(event.response_id, cut=event.status in ("cancelled", "failed"))
-            case _:
-                super()._emit(event)
+        super()._emit(event)
+        if isinstance(event, ResponseDone):
+            self._playback.done(event.response_id, cut=event.status in ("cancelled", "failed"))
+
+    def _narrate(self, event: Event) -> list[Wire]:
+        if isinstance(event, SpeechDelta):
+            self._playback.push(event.response_id, event.item_id, event.pcm)
+            event = replace(event, pcm=b"")
+        return super()._narrate(event)
 
     def _played(self, what: Told, response_id: str) -> None:
         self._outbox.put(self._narrator.output_buffer(what, response_id))

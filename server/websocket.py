@@ -27,7 +27,7 @@ from server.observer import Observer
 from server.outbox import Outbox, SlowClient
 from server.resume import Line as ResumableLine
 from server.resume import Lines, ResumeFailed
-from server.server_events import Narrator
+from server.server_events import Narrator, Wire
 from server.session_object import SessionState
 from server.tasks import one_error
 from streaming.audio import RATES
@@ -237,10 +237,13 @@ class Connection:
 
     def _emit(self, event: Event) -> None:
         self._observer.event(event)
-        for wire in self._narrator.narrate(event):
+        for wire in self._narrate(event):
             self._outbox.put(wire)
         if isinstance(event, ResponseStarted):
             self._count(event.response_id)
+
+    def _narrate(self, event: Event) -> list[Wire]:
+        return self._narrator.narrate(event)
 
     def _count(self, response_id: str) -> None:
         """One reply more, asked for or not: one too many is cancelled."""

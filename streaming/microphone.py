@@ -49,6 +49,11 @@ class Microphone:
         return self._endpointer is not None
 
     @property
+    def doubting(self) -> bool:
+        """A sound has begun that may become a turn."""
+        return self._endpointer is not None and self._endpointer.doubting
+
+    @property
     def begun(self) -> int:
         """Where the newest sound began, or the next may begin: sample clock, padding included."""
         return self._endpointer.begun if self._endpointer else self.clock
