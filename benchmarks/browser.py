@@ -4,9 +4,9 @@
 
 A real Chromium with the page of `client_web/` asks a recorded question over and over of a real server with
 nano and its voice. The first four stages are the server's (`soundmind.timings`), counted from the last voiced
-sample's arrival; the last is the page's own: when sound left for the loudspeaker. The transports take turns, a
-few questions each, so that a busy machine is as hard on one as on the other. Raw numbers go to browser.json,
-the table to browser.md.
+sample's arrival; the last is the page's own: when sound left for the loudspeaker. The transports take turns,
+a few questions each, so that a busy machine is as hard on one as on the other. Raw numbers go to
+browser.json, the table to browser.md.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m tools.pictures [--url http://HOST:PORT]       without: it starts a server for itself
 
 One question is asked aloud from a recording, the next in writing, the third aloud again; while that is being
-answered the page is taken as it stands, light and dark, into docs/. Nothing is drawn that did not happen. Needs
-Chromium.
+answered the page is taken as it stands, light and dark, into docs/. Nothing is drawn that did not happen.
+Needs Chromium.
 """
 
 from __future__ import annotations
