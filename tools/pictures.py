@@ -2,8 +2,9 @@
 
     python -m tools.pictures [--url http://HOST:PORT]       without: it starts a server for itself
 
-A question is asked aloud from a recording, another in writing; then the page is taken as it
-stands, light and dark, into docs/. Nothing is drawn that did not happen. Needs Chromium.
+One question is asked aloud from a recording, the next in writing, the third aloud again; while that is being
+answered the page is taken as it stands, light and dark, into docs/. Nothing is drawn that did not happen.
+Needs Chromium.
 """
 
 from __future__ import annotations
@@ -19,24 +20,30 @@ from pathlib import Path
 from tools.chromium import NotInstalled, Page, chromium, microphone_file, tab
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORDING = ROOT / "tests" / "recordings" / "sum.wav"
-WIDTH, HEIGHT, SCALE = 1280, 800, 1.5
+RECORDINGS = [ROOT / "tests" / "recordings" / f"{name}.wav" for name in ("sum", "product")]
+QUIET_BEFORE, QUIET_AFTER = 1.0, 16.0  # seconds: the second turn is typed between the questions
+WIDTH, HEIGHT, SCALE = 1280, 860, 1.5
 PATIENCE = 240.0  # seconds for the conversation, on a slow machine
 CONVERSATION = "(await import('/main.js')).app.conversation"
+SETTINGS = '{"transport": "websocket"}'  # captions follow the sound to the word
 
 
 async def converse(page: Page) -> None:
-    """Two turns, each until it has been spoken to its end."""
+    """Three turns; the last is being answered when this returns."""
     await page.click("#talk")
     await page.says(".user .words", "twenty seven plus fifteen")
     await spoken(page, 1, "42")
-    await page.click("#mute")
+    await page.click(".thoughts summary")
     await page.type("#question", "And plus three?")
-    await page.click("#ask button")
+    await page.key("Enter", 13, "\r")
     await spoken(page, 2, "45")
+    await page.evaluate("document.activeElement.blur()")
+    await page.until("document.querySelectorAll('.reply .waterfall').length === 3")
+    await page.until("document.querySelector('.reply:last-child .heard').textContent.length > 4")
 
 
 async def spoken(page: Page, replies: int, words: str) -> None:
+    """Wait until a reply has been heard to its end."""
     await page.until(f"document.querySelectorAll('.reply .waterfall').length >= {replies}")
     await page.says(".reply .caption", words)
     await page.until(f"(async () => {CONVERSATION}.activity === 'quiet')()")
@@ -46,15 +53,18 @@ async def take(address: str, url: str) -> None:
     async with tab(address) as page:
         await page.microphone(url, "granted")
         await page.size(WIDTH, HEIGHT, SCALE)
+        stored = f"localStorage['soundmind.settings'] = '{SETTINGS}'"
+        await page.command("Page.addScriptToEvaluateOnNewDocument", source=stored)
         await page.go(url)
-        await page.until("document.querySelector('#examples button')")
         async with asyncio.timeout(PATIENCE):
             await converse(page)
+        pictures = {}
         for name, dark in (("client-light.png", False), ("client-dark.png", True)):
             await page.dark(dark)
-            await page.evaluate("new Promise((done) => setTimeout(done, 300))")
-            (ROOT / "docs" / name).write_bytes(await page.screenshot())  # noqa: ASYNC240
-            print(f"docs/{name}")
+            pictures[name] = await page.screenshot()
+    for name, picture in pictures.items():
+        (ROOT / "docs" / name).write_bytes(picture)  # noqa: ASYNC240
+        print(f"docs/{name}")
 
 
 @contextmanager
@@ -74,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     url = parser.parse_args(arguments).url
     with tempfile.TemporaryDirectory() as folder:
         question = Path(folder, "question.wav")
-        microphone_file(question, [RECORDING], 1.0, 30.0)
+        microphone_file(question, RECORDINGS, QUIET_BEFORE, QUIET_AFTER)
         try:
             with served(url) as running, chromium(question) as address:
                 asyncio.run(take(address, running))

@@ -43,7 +43,8 @@ export class SettingsDialog {
 
   #read() {
     this.#grey();
-    this.changed(checked(Object.fromEntries(new FormData(this.form))));
+    const values = [...this.form.elements].filter(({ name }) => name).map(({ name, value }) => [name, value]);
+    this.changed(checked(Object.fromEntries(values)));
   }
 
   #grey() {
@@ -56,7 +57,7 @@ export class SettingsDialog {
       ["voice", output.value === "audio"],
       ["speed", output.value === "audio"],
     ]) {
-      this.form.elements[name].setAttribute("aria-disabled", String(!applies));
+      this.form.elements[name].disabled = !applies;
     }
   }
 }

@@ -16,7 +16,7 @@ const FOOT = 18;
 
 export class WaterfallView {
   constructor() {
-    this.summary = make("summary", {}, "");
+    this.summary = make("summary", {}, "Where the time goes");
     this.frame = make("div", { class: "frame" });
     this.list = make("dl", { class: "stages" });
     this.root = make("details", { class: "timing" }, this.summary, this.frame, this.list);
