@@ -39,13 +39,12 @@ def test_settings_in_the_home_itself_or_named_come_first(
     assert "NPM_CONFIG_USERCONFIG" not in clients.npm_settings()
 
 
-def test_what_npm_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_npm_says_is_told(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.mkdir()
     for name in ("package.json", "package-lock.json"):
         (lock / name).write_text("no JSON")
-    monkeypatch.setattr(clients, "LOCK", lock)
-    assert "EJSONPARSE" in clients.install(tmp_path / "to")
+    assert "EJSONPARSE" in clients.install(tmp_path / "to", lock)
 
 
 def test_the_lock_is_of_the_package_and_says_no_place() -> None:
