@@ -44,7 +44,7 @@ def test_what_npm_says_is_told(tmp_path: Path) -> None:
     lock.mkdir()
     for name in ("package.json", "package-lock.json"):
         (lock / name).write_text("no JSON")
-    assert "EJSONPARSE" in clients.install(tmp_path / "to", lock)
+    assert "npm error code EUSAGE" in clients.install(tmp_path / "to", lock)
 
 
 def test_the_lock_is_of_the_package_and_says_no_place() -> None:
