@@ -1,4 +1,4 @@
-"""One port: the Realtime API, what is served, whether it is well, its metrics, and a page that says so.
+"""One port: the Realtime API, what is served, whether it is well, its metrics, and the browser client.
 
 The engine is somebody else's: `server.serving` starts it before the app and stops
 it after. Knows no model and no command line.
@@ -10,14 +10,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server import client_secrets, offer
@@ -27,13 +26,13 @@ from server.ice import Ice
 from server.limits import Account, LimitReached, Limits
 from server.metrics import Metrics
 from server.observer import Observer, Observers
+from server.page import SecurityHeaders, page_routes
 from server.protocol import ProtocolError
 from server.traces import Traces
 from server.webrtc import BadOffer
-from server.websocket import Host, LiveSession, realtime
+from server.websocket import Host, LiveSession, realtime, resume
 from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
 
-PAGES = Path(__file__).parent.parent / "client_web"
 MAX_MESSAGE = (
     24 * 2**20
 )  # bytes; from 15 MiB on an `error` event, from here on the connection is closed (1009)
@@ -94,17 +93,19 @@ def create_app(
     limits: Limits | None = None,
     encoding: Encoding = "incremental",
     voices: tuple[str, ...] = (),
+    resume_seconds: float = 60.0,
+    traces: Traces | None = None,
     ice: Ice | None = None,
     connect_seconds: float = CONNECT_SECONDS,
-    traces: Traces | None = None,
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
-    that do not say; `voices` are what sessions can speak with; `ice` is how calls find their way, and
-    `connect_seconds` how long they have for it; `traces` is where turns are told.
+    that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
+    `resume_seconds` is how long a conversation is kept whose line has dropped; `ice` is how calls find their
+    way, and `connect_seconds` how long they have for it.
     """
-    metrics = Metrics(engine.running, engine.kv_usage)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
 
     @contextmanager
     def admit() -> Iterator[None]:
@@ -112,7 +113,7 @@ def create_app(
             yield
 
     observers = Observers(metrics, traces)
-    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices)
+    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices, resume_seconds)
     calls = Calls(host, ice or Ice(), connect_seconds)
 
     @asynccontextmanager
@@ -130,8 +131,9 @@ def create_app(
             Route("/v1/models", _models),
             Route("/healthz", _healthz),
             Route("/metrics", _metrics),
-            Mount("/", StaticFiles(directory=PAGES, html=True)),
+            *page_routes(model=model, voices=voices, key=bool(keys)),
         ],
+        middleware=[Middleware(SecurityHeaders)],
     )
     accounts = Accounts(limits or Limits())
     app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host, calls)
@@ -150,7 +152,11 @@ async def _realtime(ws: WebSocket) -> None:
     except Denied as denied:
         await ws.send_denial_response(_denied(served, denied))
         return
-    await realtime(ws, served.host, served.accounts[caller.account], caller.session)
+    account, token = served.accounts[caller.account], ws.query_params.get("resume")
+    if token is None:
+        await realtime(ws, served.host, account, caller.session)
+    else:
+        await resume(ws, served.host, account, token, ws.query_params.get("after"))
 
 
 def _caller(request: Request) -> Caller:

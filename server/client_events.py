@@ -239,6 +239,10 @@ class Soundmind(Shape):
         Annotated[int, Field(ge=0, le=2000)] | None,
         Own("how long a sound must be voiced before it cuts a reply off; until then the reply is held back"),
     ] = None
+    resume: Annotated[
+        bool | None,
+        Own("a client whose line drops may come back; echoed as `{token, seconds}`, see Coming back"),
+    ] = None
 
 
 class TokenLimits(Shape):

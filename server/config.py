@@ -59,6 +59,7 @@ class Config:
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
     engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died
+    resume_s: float = 60.0  # that a conversation is kept whose line has dropped
     log_format: Format = "text"
     log_level: Level = "warning"
     log_content: bool = False  # write what is said to the log
@@ -133,6 +134,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "replies_per_minute": (int, "a whole number"),
     "connect_seconds": (int | float, "a number"),
     "engine_patience_s": (int | float, "a number"),
+    "resume_s": (int | float, "a number"),
 }
 
 
@@ -141,8 +143,9 @@ POSITIVE = (
     "session_minutes",
     "kbytes_per_second",
     "replies_per_minute",
-    "engine_patience_s",
     "connect_seconds",
+    "engine_patience_s",
+    "resume_s",
 )
 SWITCHES = {"log_content"}
 ON_OR_OFF = {"true": True, "1": True, "false": False, "0": False}

@@ -41,9 +41,14 @@ Choices made for stock clients, which mostly ask for more than there is yet:
 - A sound while a reply is being made holds it back, and cuts it off only when it has been voiced for
   `soundmind.interrupt_after_ms` (400): a cough or an "mhm" is shorter, and the reply goes on.
   `speech_started` comes when that is certain, and its turn begins where the sound began.
+- Spoken replies are sent up to 3 s before they are heard, so that `response.done` may come before their end.
+  Until that has been played, a sound is judged in the same way. Speech cuts off what is still to be played:
+  then as much of the reply is kept as had been played by the clock, or by `conversation.item.truncate` where
+  that comes. `conversation.item.retrieve` shows it. What is sent while something plays is played behind it.
 - What turns out to be no turn (voiced for less than 100 ms; with `semantic_vad` also what is brief and says
   nothing) is ended by `speech_stopped` and `input_audio_buffer.cleared`, and not committed. If a reply was
-  cut off for it, a new response follows with the same settings and metadata.
+  cut off for it, also one that was done and being played, a new response follows with the same settings and
+  metadata.
 - `reasoning.effort`: `minimal`, and our own `none`, reply at once; every other effort thinks first.
   `low`, `high` and `xhigh` tell the model how much, in a line behind the instructions: `{short}` and
   `{long}`. That line is the session's: a response's own effort decides only whether it thinks. `none` is
@@ -115,6 +120,18 @@ closed (1009). Audio is base64, mono: PCM16 at 24 kHz, or G.711 at 8 kHz. Pings 
 that takes nothing for 30 s is closed (1008), one without a place gets `session_limit` and is closed (1013),
 and while there is no engine `engine_unavailable` (1011). Who may not come in is answered before the
 handshake: 401 `invalid_api_key`, 403 `origin_not_allowed`.
+
+### Coming back
+
+Over WebSocket, with `soundmind: {resume: true}` in session.update, session.updated has `soundmind.resume`:
+`token`, and the `seconds` that the conversation is kept when the line drops (not when the client closes with
+1000). It keeps its place and goes on: a response in the making is completed, a turn that was being spoken
+stays open. `/v1/realtime?resume=TOKEN&after=EVENT_ID`, with the same key, goes on with it: the events behind
+that one, once and in order, then `soundmind.resumed`, then whatever comes. Who comes while the first is still
+there takes its place; the first is closed (1008). Events are kept up to 5000 and 8 MiB. Where the token is
+unknown, another's or expired, or what was missed is no longer kept: `resume_failed`, closed (1008).
+
+### The engine
 
 An engine that dies has a successor. Sessions go on meanwhile and take audio and events in; a response in the
 making goes on as the same response, behind what was told of it, and a turn that ended meanwhile is answered

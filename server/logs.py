@@ -145,12 +145,29 @@ def _text(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if not text or set(text) & set(' "=\n\t') else text
 
 
+class StandardError(logging.StreamHandler[TextIO]):
+    """Whatever that is just now: it is another one while an engine starts (`streaming.quiet`)."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def _news(record: logging.LogRecord) -> bool:
+    """asyncio warns of each piece that is still sent to a client which has vanished. Clients do."""
+    return not (record.name == "asyncio" and record.msg == "socket.send() raised exception.")
+
+
 def configure(
     form: Format = "text", level: Level = "warning", content: bool = False, stream: TextIO | None = None
 ) -> None:
     """Write the log from here on, to stderr unless told otherwise. What was configured before is undone."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = StandardError() if stream is None else logging.StreamHandler(stream)
     handler.setFormatter(Formatter(form, content))
+    handler.addFilter(_news)
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h.formatter, Formatter)]:
         root.removeHandler(old)

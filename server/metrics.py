@@ -28,8 +28,13 @@ BYTES_A_SECOND = 2 * RATE  # of a reply's sound
 
 
 class Metrics:
-    def __init__(self, running: Callable[[], float], kv_usage: Callable[[], float]) -> None:
-        """`running` and `kv_usage` are asked whenever somebody scrapes."""
+    def __init__(
+        self,
+        running: Callable[[], float],
+        kv_usage: Callable[[], float],
+        generation: Callable[[], float] = lambda: 1,
+    ) -> None:
+        """`running`, `kv_usage` and `generation` are asked whenever somebody scrapes."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 
@@ -72,6 +77,12 @@ class Metrics:
         requests.set_function(running)
         usage = Gauge("soundmind_kv_usage_ratio", "Share of the KV cache in use", registry=registry)
         usage.set_function(kv_usage)
+        engines = Gauge(
+            "soundmind_engine_generation",
+            "Engines that were started so far: one more after each that died",
+            registry=registry,
+        )
+        engines.set_function(generation)
 
     def speculated(self, promoted: bool, tokens: int) -> None:
         """A thought at a pause, `tokens` long by then, became the reply or was for nothing."""

@@ -72,6 +72,7 @@ TOLD: dict[str, str] = {
     "audio and events are taken in meanwhile",
     "soundmind.engine_back": "**our own**: the successor is there, after `down_ms`; what was being made "
     "goes on, and what was asked for is answered",
+    "soundmind.resumed": "**our own**: a client has come back, and has all that it had missed",
     "response.done": "of every response, whatever became of it; in `usage` reasoning counts as output text, "
     "and is told apart in `output_token_details.reasoning_tokens` (**our own**, as in the Responses API)",
 }
@@ -160,6 +161,9 @@ class Narrator:
             )
         return self._items[item_id]
 
+    def resumed(self) -> Wire:
+        return self._event("soundmind.resumed")
+
     def rate_limits(self, left: RateLimit) -> Wire:
         limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}
         return self._event("rate_limits.updated", rate_limits=[limit | {"reset_seconds": left.reset_seconds}])
@@ -222,7 +226,12 @@ class Narrator:
             case ev.SpeechDelta():
                 return self._speech(event)
             case ev.Truncated(item_id, ms, text):
-                return self._cut(item_id, ms, text)
+                self._cut(item_id, text)
+                where = {"item_id": item_id, "content_index": 0, "audio_end_ms": ms}
+                return [self._event("conversation.item.truncated", **where)]
+            case ev.CutOff(item_id, text):  # a client that wants to know asks for the item
+                self._cut(item_id, text)
+                return []
             case ev.CallMade(response_id, call, before):
                 return [
                     *self._message_done(response_id, "completed"),
@@ -309,11 +318,9 @@ class Narrator:
             return []
         return [self._part("response.output_audio.delta", *ids, delta=base64.b64encode(sound).decode())]
 
-    def _cut(self, item_id: str, ms: int, text: str) -> list[Wire]:
+    def _cut(self, item_id: str, text: str) -> None:
         item = _item(ev.Message(item_id, "assistant", True, text), "incomplete")
         self._items[item_id] = self._items[item_id] | {"content": item["content"]}
-        where = {"item_id": item_id, "content_index": 0, "audio_end_ms": ms}
-        return [self._event("conversation.item.truncated", **where)]
 
     def _message_done(self, response_id: str, status: str) -> list[Wire]:
         """Nothing where no message is open."""

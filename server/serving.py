@@ -211,9 +211,10 @@ async def _app(config: Config, engine: Supervisor, voice: Piper | None, told: Tr
         limits=config.limits,
         encoding=config.encoding,
         voices=voice.names if voice else (),
+        resume_seconds=config.resume_s,
+        traces=told,
         ice=config.ice,
         connect_seconds=config.connect_seconds,
-        traces=told,
     )
 
 

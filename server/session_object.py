@@ -54,6 +54,8 @@ class SessionState:
     hears: AudioFormat = "pcm"
     truncation: ce.RetentionRatio | str = "auto"
     noise_reduction: Mapping[str, Any] | None = None  # as it is echoed
+    resume: bool = False  # a client whose line drops may come back
+    grant: Mapping[str, Any] | None = None  # with this, as it is told
     expires_at: int | None = None  # seconds since 1970
     own: frozenset[str] = frozenset()  # our own fields that the client has set: of soundmind, or reasoning
 
@@ -180,6 +182,8 @@ class SessionState:
         if self.expires_at is not None:
             session["expires_at"] = self.expires_at
         ours = {name: getattr(self, name) for name in ce.Soundmind.model_fields if name in self.own}
+        if self.grant is not None:
+            ours["resume"] = dict(self.grant)
         return session | ({"soundmind": ours} if ours else {})
 
 

@@ -1,4 +1,4 @@
-"""`/v1/realtime` over WebSocket: one conversation a connection.
+"""`/v1/realtime` over WebSocket: one conversation a connection, or a line of them (`server.resume`).
 
 One reader and one writer beside the session, in a TaskGroup: whichever ends, ends all three, and the session
 aborts its engine requests on its way out, so a client that vanishes leaves nothing behind. What a client
@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, assert_never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -25,6 +25,8 @@ from server import protocol as p
 from server.limits import Account, LimitReached
 from server.observer import Observer
 from server.outbox import Outbox, SlowClient
+from server.resume import Line as ResumableLine
+from server.resume import Lines, ResumeFailed
 from server.server_events import Narrator, Wire
 from server.session_object import SessionState
 from server.tasks import one_error
@@ -68,6 +70,7 @@ class LiveSession(Protocol):
     def delete_item(self, item_id: str) -> None: ...
     def truncate(self, item_id: str, ms: int) -> bool: ...
     def play_through(self, player: Player) -> None: ...
+    def away(self, nobody: bool) -> None: ...
 
 
 class Line(Protocol):
@@ -88,6 +91,8 @@ class Host:
     observer: Callable[[str], Observer]  # of the session with that id
     refused: Callable[[str, str], None]  # an error's code and message, told to who has no session
     voices: tuple[str, ...] = ()  # the default first; none: replies are text
+    resume_seconds: float = 60.0  # that a conversation is kept whose line has dropped
+    lines: Lines = field(default_factory=Lines)
 
     def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
         """A new session's, maybe set already."""
@@ -98,7 +103,10 @@ class Host:
 
 
 async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Session | None = None) -> None:
-    """Hold one conversation, from the handshake to the close. `wanted`: how it is set to begin with."""
+    """Hold one conversation, from the handshake to the close, or beyond it where the client may come back.
+
+    `wanted`: how it is set to begin with.
+    """
     narrator, outbox = Narrator(new_id("conv")), Outbox()
     seconds = account.limits.session_seconds
     length = asyncio.timeout(seconds)
@@ -106,14 +114,17 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
     async def farewell(code: int, error: str, message: str) -> None:
         host.refused(error, message)
         outbox.put(narrator.error(error, message))
-        await _close(ws, code, outbox)
+        await _close(line, code, outbox)
 
+    line = ResumableLine(ws, account, host.resume_seconds)
     try:
-        await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in ws.scope["subprotocols"] else None)
+        await _accept(ws)
         state = host.state(wanted, None if seconds is None else int(time.time() + seconds))
-        with account.session(), host.admit():
+        with account.session(), host.admit(), host.lines.hold(line):
             async with length:
-                await Connection(ws, host, narrator, outbox, account, state).run()
+                connection = Connection(line, host, narrator, outbox, account, state, line)
+                line.away = connection.away
+                await connection.run()
     except TimeoutError:
         if not length.expired():
             raise
@@ -130,10 +141,33 @@ async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Sessi
         await farewell(INTERNAL, error.code, f"{error}; try again later")
     except SlowClient as error:
         logger.warning("closed a client that does not read: %s", error)
-        await _close(ws, POLICY)
+        await _close(line, POLICY)
     except Exception:
         logger.exception("a conversation failed")
         await farewell(INTERNAL, "server_error", "the conversation failed")
+    finally:
+        line.end()
+
+
+async def resume(ws: WebSocket, host: Host, account: Account, token: str, after: str | None) -> None:
+    """Go on with the conversation of a line that has dropped, or in the place of whoever is there.
+
+    `after`: the last event that the client has had. The conversation is run by who began it.
+    """
+    try:
+        await _accept(ws)
+        await host.lines.find(token, account).attach(ws, after)
+    except ResumeFailed as error:
+        host.refused(error.code, str(error))
+        outbox = Outbox()
+        outbox.put(Narrator(new_id("conv")).error(error.code, str(error)))
+        await _close(ws, POLICY, outbox)
+    except WebSocketDisconnect:
+        pass
+
+
+async def _accept(ws: WebSocket) -> None:
+    await ws.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in ws.scope["subprotocols"] else None)
 
 
 class Connection:
@@ -145,14 +179,19 @@ class Connection:
         outbox: Outbox,
         account: Account,
         state: SessionState,
+        resumable: ResumableLine | None = None,
     ) -> None:
-        """Raises SessionError for a state that cannot be."""
+        """`resumable`: the line again, where the client may come back to it.
+
+        Raises SessionError for a state that cannot be.
+        """
         self._ws = ws
         self._host = host
         self._narrator = narrator
         self._outbox = outbox
         self._account = account
-        self._state = state
+        self._resumable = resumable
+        self._state = self._granted(state)
         self._observer = host.observer(state.id)
         self._session = host.session(self._emit, self._state.settings, self._observer)
 
@@ -170,6 +209,31 @@ class Connection:
     def _work(self) -> list[Coroutine[Any, Any, None]]:
         """What is done beside reading."""
         return [self._session.run(), self._write()]
+
+    def away(self, nobody: bool) -> None:
+        """The line has dropped, or the client is back."""
+        self._session.away(nobody)
+        if not nobody:
+            self._outbox.put(self._narrator.resumed())
+
+    def _granted(self, state: SessionState) -> SessionState:
+        """With what a client needs to come back, if it wants to."""
+        if self._resumable is None:
+            return state
+        if not state.resume:
+            self._resumable.revoke()
+            return replace(state, grant=None)
+        return replace(state, grant=self._resumable.grant().wire())
+
+    def _updated(self, wanted: ce.Session) -> SessionState:
+        """Raises ProtocolError."""
+        state = self._state.updated(wanted)
+        if state.resume and self._resumable is None:
+            where = "session.soundmind.resume"
+            raise p.ProtocolError(
+                "unsupported", f"{where}: only over WebSocket may a client come back", where
+            )
+        return state
 
     def _emit(self, event: Event) -> None:
         self._observer.event(event)
@@ -257,15 +321,12 @@ class Connection:
             self._observer.heard(len(pcm[at : at + size]) / (RATES[hears] * SAMPLE_BYTES[hears]))
             self._session.append_audio(pcm[at : at + size])
 
-    def _updated(self, wanted: ce.Session) -> SessionState:
-        return self._state.updated(wanted)
-
     def _do(self, command: p.Command) -> None:
         match command:
             case p.UpdateSession(session):
                 state = self._updated(session)
                 self._session.configure(state.settings)
-                self._state = state
+                self._state = self._granted(state)
                 self._outbox.put(self._narrator.session_updated(self._state))
             case p.AppendAudio(pcm):
                 self._session.append_audio(pcm)
@@ -308,7 +369,7 @@ def wrong_item(code: str, param: str = "item_id") -> Iterator[None]:
         raise p.ProtocolError(code, f"{param}: {error}", param) from error
 
 
-async def _close(ws: WebSocket, code: int, last: Outbox | None = None) -> None:
+async def _close(ws: WebSocket | ResumableLine, code: int, last: Outbox | None = None) -> None:
     """Send what is left, and close. A client that does not read is dropped when this returns."""
     try:
         async with asyncio.timeout(CLOSE_SECONDS):

@@ -121,6 +121,11 @@ class Endpointer:
         self._begin(start)
 
     @property
+    def doubting(self) -> bool:
+        """A sound was Doubted, and is neither Started nor NoTurn yet."""
+        return self._doubting
+
+    @property
     def begun(self) -> int:
         """Where the turn begins, or would if the newest sound began one, padding included."""
         return max(self._earliest, self._begun - self._settings.prefix_padding_ms * PER_MS)

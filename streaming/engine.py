@@ -19,7 +19,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +165,9 @@ class VllmEngine:
         config: StepAudio2Config,
         prompt: Prompt,
         folder: Path,
+        processes: Sequence[psutil.Process] = (),
     ) -> None:
+        """`processes`: that it has started, and that end with it."""
         self._llm = llm
         self.figures = figures
         self.name = folder.name
@@ -177,7 +179,7 @@ class VllmEngine:
         self.kv_tokens = int(llm.vllm_config.cache_config.num_gpu_blocks) * self.block
         self._places = Places(self.kv_tokens, self.max_tokens)
         self._dead = False
-        self._children = _engine_processes()
+        self._processes = processes
 
     @classmethod
     async def start(cls, folder: Path, vllm_args: Sequence[str] = ()) -> VllmEngine:
@@ -195,7 +197,7 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
         llm.shutdown = lambda: None  # its __del__ calls it again, maybe when the interpreter is going down
-        await asyncio.to_thread(_end, self._children)
+        await asyncio.to_thread(_end, self._processes)
 
     @property
     def alive(self) -> bool:
@@ -312,6 +314,7 @@ class VllmEngine:
 
 def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> VllmEngine:
     """Blocks for as long as the engine takes to start. Raises EngineStartError."""
+    before = set(_engine_processes())
     quiet = ENVIRONMENT["VLLM_LOGGING_LEVEL"]
     verbose = os.environ.get("VLLM_LOGGING_LEVEL", quiet) != quiet
     for name, value in ENVIRONMENT.items():
@@ -328,12 +331,12 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
             arguments = _arguments(folder, vllm_args)
             llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[lambda config, index: figures])
         except Exception as error:
-            _end(_engine_processes())
+            _end(_others(before))
             raise EngineStartError(held.root_cause() or _one_line(error)) from error
     for handler in logging.getLogger("vllm").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.stream = sys.stderr  # what it was when vLLM was imported, above, is closed
-    return VllmEngine(llm, figures, config, prompt, folder)
+    return VllmEngine(llm, figures, config, prompt, folder, _others(before))
 
 
 def _engine_processes() -> list[psutil.Process]:
@@ -346,13 +349,16 @@ def _engine_processes() -> list[psutil.Process]:
     return found
 
 
-def _end(processes: list[psutil.Process]) -> None:
+def _others(known: Collection[psutil.Process]) -> list[psutil.Process]:
+    return [process for process in _engine_processes() if process not in known]
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
     """Blocks for up to a second while they end by themselves. Reaps none: that is their parents' affair."""
     last = time.monotonic() + END_SECONDS
-    while processes and time.monotonic() < last:
-        processes = [process for process in processes if _runs(process)]
+    while (left := [process for process in processes if _runs(process)]) and time.monotonic() < last:
         time.sleep(0.02)
-    for process in processes:
+    for process in left:
         with suppress(psutil.NoSuchProcess):
             process.kill()
 

@@ -360,6 +360,14 @@ class Truncated:
 
 
 @dataclass(frozen=True)
+class CutOff:
+    """The user cut in while a reply that is done was still being played: that much of it was heard."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True)
 class ReplyDelta:
     response_id: str
     item_id: str
@@ -415,6 +423,7 @@ Event = (
     | ReplyDelta
     | SpeechDelta
     | Truncated
+    | CutOff
     | CallMade
     | ResponseDone
 )

@@ -49,6 +49,11 @@ class Microphone:
         return self._endpointer is not None
 
     @property
+    def doubting(self) -> bool:
+        """A sound has begun that may become a turn."""
+        return self._endpointer is not None and self._endpointer.doubting
+
+    @property
     def begun(self) -> int:
         """Where the newest sound began, or the next may begin: sample clock, padding included."""
         return self._endpointer.begun if self._endpointer else self.clock
@@ -125,6 +130,11 @@ class Microphone:
         probability = self._voice.push(window)
         self._echo.hear(window, self.clock)
         return 0.0 if probability >= FLOOR and self._echo.ours else probability
+
+    def back(self, now: float) -> None:
+        """Audio may come again, from now on."""
+        if self._arrivals:
+            self._arrivals.append((self._received, now))
 
     def since(self, at: int) -> Samples:
         """The audio from sample `at` on, as far as it is remembered."""

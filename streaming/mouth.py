@@ -2,20 +2,20 @@
 
 Text goes in as it is decoded; clause by clause it goes to the voice, and sound comes out with the text that
 belongs to it, at most a few seconds before it can be heard: what nobody will hear need not be made. How much
-was heard is known to the player, where there is one on this side of the wire. A client plays the sound at
-once, so that it follows from the clock, or from what the client says of its own. Time is the session's clock.
-Knows no engine, no turns and no wire.
+was heard is known to the player, where there is one on this side of the wire; else the loudspeaker reckons
+it, which several mouths may share. Time is the session's clock. Knows no engine, no turns and no wire.
 """
 
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Protocol
 
 from streaming.clauses import Clause, ClauseSplitter
+from streaming.loudspeaker import Loudspeaker, Track
 from streaming.spoken_text import heard, spoken
 from streaming.voice import RATE, Voice
 
@@ -41,28 +41,6 @@ class Player(Protocol):
         ...
 
 
-class Track:
-    """Which part of a text is spoken when."""
-
-    def __init__(self) -> None:
-        self._samples = [0]  # rising
-        self._characters = [0]
-
-    def mark(self, sample: int, characters: int) -> None:
-        """So many characters have been spoken with that sample."""
-        self._samples.append(max(sample, self._samples[-1]))
-        self._characters.append(characters)
-
-    @property
-    def ms(self) -> int:
-        """How long it is."""
-        return self._samples[-1] * 1000 // RATE
-
-    def heard(self, ms: float) -> int:
-        """Characters of the words that have been spoken whole after so many milliseconds."""
-        return self._characters[bisect_right(self._samples, int(ms * RATE / 1000)) - 1]
-
-
 class Mouth:
     """`told` is given sound and the text that begins to be spoken with it; either may be empty."""
 
@@ -73,10 +51,14 @@ class Mouth:
         speed: float,
         told: Callable[[bytes, str], None],
         clock: Callable[[], float],
+        loudspeaker: Loudspeaker | None = None,
         item_id: str = "",
         player: Player | None = None,
     ) -> None:
-        """`item_id` is what the player knows the reply by."""
+        """`loudspeaker`: that of others who speak to the same client, None: nobody else does.
+
+        `item_id` is what the player knows the reply by.
+        """
         self._voice = voice
         self._name = name
         self._speed = speed
@@ -87,7 +69,7 @@ class Mouth:
         self._splitter = ClauseSplitter()
         self._clauses: asyncio.Queue[Clause] = asyncio.Queue()
         self._samples = 0
-        self._began: float | None = None  # of the sound, as if it had been played without a gap
+        self._loudspeaker = loudspeaker or Loudspeaker()
         self._free = asyncio.Event()
         self._free.set()
         self.track = Track()
@@ -122,13 +104,13 @@ class Mouth:
         """Characters of the reply that can have been heard by now."""
         if self._player:
             return self.track.heard(self._player.played(self._item_id))
-        return 0 if self._began is None else self.track.heard((now - self._began) * 1000.0)
+        return self.track.played(now)
 
     def ends(self, now: float) -> float:
         """When all that was told will have been heard, if nothing stops it."""
         if self._player:
             return now + self._unheard(self._player)
-        return now if self._began is None else self._began + self._samples / RATE
+        return self.track.ends(now)
 
     async def run(self) -> None:
         """Speak until cancelled. Raises VoiceUnavailable."""
@@ -148,6 +130,8 @@ class Mouth:
                     for at in range(0, len(sound.pcm), PIECE):
                         piece = sound.pcm[at : at + PIECE]
                         await self._in_time()
+                        if self._player is None:
+                            self._loudspeaker.play(self.track, len(piece) // SAMPLE_BYTES, self._clock())
                         self._samples += len(piece) // SAMPLE_BYTES
                         begun = 1 + bisect_left(ends, self._samples - begins)
                         until = max(sent, heard(words, min(begun, len(words))))
@@ -163,12 +147,10 @@ class Mouth:
         if self._player:
             await self._heard_enough(self._player)
             return
-        now = self._clock()
-        played_out = now - self._samples / RATE
-        self._began = played_out if self._began is None else max(self._began, played_out)
-        ahead = self._began - played_out
-        if ahead > AHEAD:
-            await asyncio.sleep(ahead - AHEAD)
+        early = self._loudspeaker.ahead(self._clock()) - AHEAD
+        if early > 0:
+            await asyncio.sleep(early)
+            await self._free.wait()
 
     async def _heard_enough(self, player: Player) -> None:
         while True:

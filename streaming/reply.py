@@ -115,6 +115,10 @@ class ActiveReply:
             : heard if self.heard_ms is None else min(heard, self.mouth.track.heard(self.heard_ms))
         ]
 
+    def sounds(self, now: float) -> bool:
+        """Whether its end is still to be played."""
+        return self.mouth is not None and self.heard_ms is None and self.mouth.track.ends(now) > now
+
     def _begin(self, now: float) -> Iterator[Event]:
         """The thoughts are over."""
         if not self.entry.items:
@@ -138,9 +142,11 @@ class ActiveReply:
         return CallMade(self.response_id, call, self.conversation.extend(self.entry, call))
 
     def end(self, status: Status, reason: str | None, message: str | None, now: float) -> Iterator[Event]:
-        """Whatever became of it. What was told of it stays in the conversation."""
+        """Whatever became of it. What was told of it stays in the conversation.
+
+        `entry` is not closed: of a spoken reply it may not be known yet how much will have been heard.
+        """
         yield from self._thinking_done()
-        self.entry.open = False
         text = self.heard(status, now)
         self.conversation.heard(self.item_id, text)
         yield ResponseDone(

@@ -34,6 +34,7 @@ from streaming.engine import Engine
 from streaming.events import (
     Cleared,
     Committed,
+    CutOff,
     EmptyBuffer,
     EngineBack,
     EngineLost,
@@ -66,9 +67,10 @@ from streaming.events import (
     Usage,
 )
 from streaming.failover import PATIENCE_SECONDS, Failover
+from streaming.loudspeaker import Loudspeaker
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.mouth import Mouth, Player, Track
+from streaming.mouth import Mouth, Player
 from streaming.recall import gathered, opening
 from streaming.reply import ActiveReply
 from streaming.speaker import speak, transcribe
@@ -79,7 +81,6 @@ from streaming.voice import Voice
 
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
-TRACKS = 20  # replies of which it is known when each word was spoken
 NO_ROOM = "the conversation has filled the context and truncation is disabled: the turn was not taken"
 ASIDES = 4  # replies outside the conversation at a time
 
@@ -115,10 +116,12 @@ class Session:
         self._settings = settings
         self._clock = clock
         self._voice = voice
-        self._player: Player | None = None
         self._patience = patience
         self._down_since: float | None = None  # there is no engine
-        self._tracks: dict[str, tuple[Track, str]] = {}  # of spoken replies, with their text
+        self._player: Player | None = None
+        self._nobody = False  # the client is away
+        self._loudspeaker = Loudspeaker()
+        self._sounding: ActiveReply | None = None  # made, and its end still to be played
         self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
         self._state = State.IDLE
         self._turn_id = ""
@@ -187,21 +190,31 @@ class Session:
             await asyncio.sleep(WATCH_SECONDS)
             self.tick(self._clock())
 
+    def away(self, nobody: bool) -> None:
+        """Whether the client has gone and may come back: no audio comes, and that means nothing."""
+        self._nobody = nobody
+        if not nobody:
+            self._microphone.back(self._clock())
+
     def tick(self, now: float) -> None:
         """End a turn whose audio has stopped coming. `now` is the clock in seconds.
 
         And let the listener catch up where neither a reply nor speech makes it.
         """
+        self._played(now)
         if self._reply is None and not self._memory.hearing:
             self._memory.catch_up()
+        if self._nobody:
+            return
         last = self._microphone.last_arrival
         stalled = last is not None and now - last > STALL_SECONDS
         if stalled and self._microphone.detecting:
             if self._memory.hearing:
                 self._turn_over(self._microphone.clock)
-            elif self._state is State.DOUBTING:
+            elif self._microphone.doubting:
                 self._microphone.reset()
-                self._happened(Happened.NO_TURN)
+                if self._state is State.DOUBTING:
+                    self._happened(Happened.NO_TURN)
         detection = self._settings.turn_detection
         timeout = detection.idle_timeout_ms if isinstance(detection, ServerVad) else None
         if timeout and self._quiet and (now - self._quiet[0]) * 1000 >= timeout:
@@ -250,9 +263,11 @@ class Session:
 
     def append_audio(self, pcm: bytes) -> None:
         """Audio in the format that the settings name, any amount. Raises BadAudio and TooLong."""
+        now = self._clock()
+        self._played(now)
         if self._memory.full and not self._memory.hearing and not self._microphone.detecting:
             self._memory.make_ready()
-        for block, event in self._microphone.push(pcm, self._clock()):
+        for block, event in self._microphone.push(pcm, now):
             if not self._memory.hearing and not self._microphone.detecting:
                 self._turn_id = _id("item")
                 self._happened(Happened.SPEECH)
@@ -263,7 +278,7 @@ class Session:
 
     def commit(self) -> None:
         """End the user's turn by hand; asks for no reply. Raises EmptyBuffer."""
-        if self._state is State.DOUBTING:  # so it was speech
+        if self._state is State.DOUBTING or self._microphone.doubting:  # so it was speech
             self._speech_started(self._microphone.begun)
         if not self._memory.hearing:
             raise EmptyBuffer("the input audio buffer is empty: append audio before committing it")
@@ -275,6 +290,8 @@ class Session:
         if self._memory.hearing or self._state is State.DOUBTING:
             self._microphone.reset()
             self._happened(Happened.DISCARDED)
+        elif self._microphone.doubting:
+            self._microphone.reset()
         self._emit(Cleared())
 
     def create_response(self, request: ResponseRequest) -> None:
@@ -291,6 +308,7 @@ class Session:
         asked.check(settings)
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
+        self._keep()
         context = None
         if request.input is None:
             self._memory.make_ready()
@@ -319,18 +337,29 @@ class Session:
         reply = self._reply
         if reply is not None and reply.item_id == item_id and reply.mouth is not None:
             reply.heard_ms = ms
-            track, text = reply.mouth.track, reply.text
-        elif item_id in self._tracks:
-            track, text = self._tracks[item_id]
-        else:
+            track = reply.mouth.track
+            self._emit(Truncated(item_id, min(ms, track.ms), reply.text[: track.heard(ms)]))
+            return True
+        heard = self._loudspeaker.truncated(item_id, ms)
+        if heard is None:
             return False
-        heard = text[: track.heard(ms)]
-        if item_id in self._tracks and len(heard) < len(text):
-            self._tracks[item_id] = (track, heard)
-            self._memory.corrected(item_id, heard)
-            self._forget()
-        self._emit(Truncated(item_id, min(ms, track.ms), heard))
+        sounding = self._sounding
+        if heard.less:
+            self._corrected(item_id, heard.text)
+        if sounding is not None and sounding.item_id == item_id:  # the client plays no more of it
+            self._silence(item_id)
+            self._happened(Happened.PLAYED)
+        self._emit(Truncated(item_id, heard.ms, heard.text))
         return True
+
+    def _corrected(self, item_id: str, text: str) -> None:
+        """Less of a reply was heard than was noted, or could be."""
+        sounding = self._sounding
+        if sounding is not None and sounding.item_id == item_id and sounding.entry.open:
+            self._memory.conversation.heard(item_id, text)  # the engine has not been told of it
+        else:
+            self._memory.corrected(item_id, text)
+        self._forget()
 
     def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None:
         """Add an item behind another, None: at the end of the conversation; "root" is before all items.
@@ -339,6 +368,7 @@ class Session:
         a spoken one, as `append_audio` takes it. Raises DuplicateItem, UnknownItem, UnknownCall, BadAudio and
         TooLong.
         """
+        self._keep()
         conversation = self._memory.conversation
         item = replace(item, id=item.id or _id("item"))
         if isinstance(item, FunctionCall):
@@ -352,8 +382,9 @@ class Session:
 
     def delete_item(self, item_id: str) -> None:
         """Raises UnknownItem and ItemActive."""
+        self._keep()
         self._memory.delete(item_id)
-        self._tracks.pop(item_id, None)
+        self._loudspeaker.forget(item_id)
         self._forget()
         self._emit(ItemDeleted(item_id))
 
@@ -381,6 +412,11 @@ class Session:
                     self._finish_reply("cancelled", "turn_detected" if interrupted else "client_cancelled")
                 case Do.START_REPLY:
                     self._start_reply(request or ResponseRequest(), since, context)
+                case Do.KEEP_REPLY:
+                    self._keep()
+                    self._sounding = None
+                case Do.CUT_REPLY:
+                    self._cut_off()
                 case Do.REPEAT_REPLY:
                     self._start_reply(self._request, None, self._instead)
                 case Do.HOLD_REPLY | Do.RELEASE_REPLY:
@@ -567,7 +603,8 @@ class Session:
             self._emit(reply.said(pcm, text, self._clock()))
 
         name = settings.voice or voice.names[0]
-        return Mouth(voice, name, settings.speed, told, self._clock, reply.item_id, self._player)
+        player = self._player
+        return Mouth(voice, name, settings.speed, told, self._clock, self._loudspeaker, reply.item_id, player)
 
     async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
         status: Status = "completed"
@@ -583,7 +620,7 @@ class Session:
             status, reason, message = "failed", error.code, str(error)
         if self._reply is reply:
             self._finish_reply(status, reason, message)
-            self._happened(Happened.REPLY_ENDED)
+            self._happened(Happened.REPLY_ENDED if self._sounding is None else Happened.REPLY_MADE)
         elif reply.response_id in self._asides:
             self._finish_aside(reply, status, reason, message)
 
@@ -624,30 +661,60 @@ class Session:
         """Tell the end of the active reply, keep what was heard of it, abort the rest."""
         assert self._reply is not None
         reply, self._reply = self._reply, None
+        now = self._clock()
         self._tell_end(reply, status, reason, message)
-        self._memory.replied(reply.entry)
-        now, still = self._clock(), 0.0  # seconds until all of it has been played
         if reply.mouth is not None:
-            if status == "completed":
-                still = max(0.0, reply.mouth.ends(now) - now)
-            else:
-                self._microphone.silenced()
             heard = reply.heard(status, now)
-            self._tracks[reply.item_id] = (reply.mouth.track, heard)
-            while len(self._tracks) > TRACKS:
-                del self._tracks[next(iter(self._tracks))]
+            self._loudspeaker.made(reply.item_id, reply.mouth.track, heard)
             if self._player:
                 self._player.hold(False)
                 if reply.text and heard != reply.text:
                     played = min(int(self._player.played(reply.item_id)), reply.mouth.track.ms)
                     self._emit(Truncated(reply.item_id, played, heard))
+        if status in ("completed", "incomplete") and reply.sounds(now):
+            self._sounding = reply  # the engine is told of it once it is known how much was heard
+        else:
+            self._close(reply)
+            if status in ("cancelled", "failed"):
+                self._silence()
+        still = reply.mouth.ends(now) - now if self._sounding and reply.mouth else 0.0
         self._quiet = now + still, self._microphone.clock + int(still * RATE)
+
+    # --- what is still being played ---
+
+    def _played(self, now: float) -> None:
+        """Nothing of the last reply sounds any more, and no sound that came over it is to be judged."""
+        if self._sounding and not self._sounding.sounds(now) and not self._microphone.doubting:
+            self._happened(Happened.PLAYED)
+
+    def _keep(self) -> None:
+        """What sounds will have been heard to its end, unless somebody cuts in: let the engine read it."""
+        if self._sounding is not None and self._sounding.entry.open:
+            self._close(self._sounding)
+
+    def _cut_off(self) -> None:
+        """The user speaks over what sounds: it has been heard as far as it was played."""
+        self._silence()
+        self._keep()
+        self._sounding = None
+
+    def _silence(self, known: str = "") -> None:
+        """The client plays no more of what it was sent; of one item it has said what it played."""
+        self._microphone.silenced()
+        for heard in self._loudspeaker.stopped(self._clock(), known):
+            self._corrected(heard.item_id, heard.text)
+            self._emit(CutOff(heard.item_id, heard.text))
+
+    def _close(self, reply: ActiveReply) -> None:
+        reply.entry.open = False
+        self._memory.replied(reply.entry)
 
     def _finish_aside(
         self, aside: ActiveReply, status: Status, reason: str | None, message: str | None = None
     ) -> None:
         del self._asides[aside.response_id]
         self._tell_end(aside, status, reason, message)
+        aside.entry.open = False
 
     def _tell_end(self, reply: ActiveReply, status: Status, reason: str | None, message: str | None) -> None:
         if reply.thought is not None:

@@ -6,8 +6,8 @@ Settings such as `create_response` are part of the event, so that the table has 
     what is heard                     what happened, in order
     a turn                            SPEECH, then SILENCE or QUESTION
     a pause or hesitation in it       PAUSE, RESUMED
-    "mhm", a cough while we reply     SOUND, NO_TURN
-    a barge-in                        SOUND, INTERRUPTION
+    "mhm", a cough while we reply     SOUND, NO_TURN, also while the end of the reply is still being played
+    a barge-in                        SOUND, INTERRUPTION, likewise
     a cough that cut a reply off      INTERRUPTION, NO_TURN: the reply comes back
     a phantom start                   SPEECH, NO_TURN
     our own voice                     nothing (the microphone leaves it out)
@@ -20,10 +20,11 @@ from enum import Enum, auto
 
 
 class State(Enum):
-    IDLE = auto()  # nobody speaks
+    IDLE = auto()  # nobody speaks, nothing sounds
     HEARING = auto()  # the user speaks
     REPLYING = auto()  # a reply is being made
     OVERLAP = auto()  # the user speaks while a reply goes on
+    SOUNDING = auto()  # a reply has been made, and its end is still being played to the user
     DOUBTING = auto()  # a reply is being made and held back: a sound, which may be the user's
     CUT_OFF = auto()  # the user speaks, and a reply was cut off for it
 
@@ -41,6 +42,8 @@ class Happened(Enum):
     REPLY_ASKED = auto()
     REPLY_CANCELLED = auto()
     REPLY_ENDED = auto()
+    REPLY_MADE = auto()  # the same, and its end is still to be played
+    PLAYED = auto()  # now it has been
 
 
 class Do(Enum):
@@ -55,13 +58,15 @@ class Do(Enum):
     RELEASE_REPLY = auto()
     ABORT_REPLY = auto()
     REPEAT_REPLY = auto()  # the one that was cut off, anew
+    KEEP_REPLY = auto()  # that was made: all of it counts as heard
+    CUT_REPLY = auto()  # that was made: what has been played of it counts as heard
 
 
 class NotNow(Exception):
     """What was asked for does not fit the state of the turn."""
 
 
-idle, hearing, replying, overlap, doubting, cut_off = State
+idle, hearing, replying, overlap, sounding, doubting, cut_off = State
 
 TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (idle, Happened.SPEECH): (hearing, (Do.OPEN_TURN,)),
@@ -82,11 +87,19 @@ TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (replying, Happened.NO_TURN): (replying, ()),
     (replying, Happened.REPLY_CANCELLED): (idle, (Do.ABORT_REPLY,)),
     (replying, Happened.REPLY_ENDED): (idle, ()),
+    (replying, Happened.REPLY_MADE): (sounding, ()),
+    (sounding, Happened.SPEECH): (hearing, (Do.KEEP_REPLY, Do.OPEN_TURN)),  # it sounds on
+    (sounding, Happened.INTERRUPTION): (cut_off, (Do.CUT_REPLY, Do.OPEN_TURN)),
+    (sounding, Happened.SOUND): (sounding, ()),  # what the client has cannot be held back
+    (sounding, Happened.NO_TURN): (sounding, ()),
+    (sounding, Happened.PLAYED): (idle, (Do.KEEP_REPLY,)),
+    (sounding, Happened.REPLY_ASKED): (replying, (Do.KEEP_REPLY, Do.START_REPLY)),
     (doubting, Happened.SPEECH): (overlap, (Do.OPEN_TURN, Do.RELEASE_REPLY)),  # it may no longer interrupt
     (doubting, Happened.INTERRUPTION): (cut_off, (Do.ABORT_REPLY, Do.OPEN_TURN)),
     (doubting, Happened.NO_TURN): (replying, (Do.RELEASE_REPLY,)),
     (doubting, Happened.DISCARDED): (replying, (Do.RELEASE_REPLY,)),
     (doubting, Happened.REPLY_ENDED): (idle, ()),  # with what was under way before it was held
+    (doubting, Happened.REPLY_MADE): (sounding, ()),
     (doubting, Happened.REPLY_CANCELLED): (idle, (Do.ABORT_REPLY,)),
     (overlap, Happened.PAUSE): (overlap, ()),
     (overlap, Happened.RESUMED): (overlap, ()),
@@ -97,6 +110,7 @@ TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (overlap, Happened.DISCARDED): (replying, (Do.DROP_TURN,)),
     (overlap, Happened.REPLY_CANCELLED): (hearing, (Do.ABORT_REPLY,)),
     (overlap, Happened.REPLY_ENDED): (hearing, ()),
+    (overlap, Happened.REPLY_MADE): (hearing, (Do.KEEP_REPLY,)),
     (cut_off, Happened.PAUSE): (cut_off, (Do.THINK_AHEAD,)),
     (cut_off, Happened.RESUMED): (cut_off, (Do.FORGET,)),
     (cut_off, Happened.SILENCE): (idle, (Do.FORGET, Do.CLOSE_TURN)),
@@ -106,7 +120,7 @@ TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (cut_off, Happened.REPLY_ASKED): (overlap, (Do.FORGET, Do.START_REPLY)),
 }
 
-GUARDED = {replying, doubting}  # a reply is being made and nobody speaks: not every sound is a turn
+GUARDED = {replying, doubting, sounding}  # we speak and nobody else does: not every sound is a turn
 
 
 def step(state: State, happened: Happened) -> tuple[State, tuple[Do, ...]]:

@@ -81,12 +81,14 @@ class ScriptedEngine:
                 raise EngineUnavailable("the engine is not running")
             await self._revived.wait()
 
-    async def _while_alive(self, work: Awaitable[T]) -> T:
+    async def _while_alive(self, work: Callable[[], Awaitable[T]]) -> T:
         """Raises EngineUnavailable when the engine dies before it is done."""
+        if not self.alive:
+            raise EngineUnavailable("the engine has died")
         try:
             async with asyncio.timeout(None) as limit:
                 self._limits.add(limit)
-                return await work
+                return await work()
         except TimeoutError:
             raise EngineUnavailable("the engine has died") from None
         finally:
@@ -105,9 +107,7 @@ class ScriptedEngine:
         try:
             async with aclosing(appends):
                 while True:
-                    if not self.alive:
-                        raise EngineUnavailable("the engine has died")
-                    context = await self._while_alive(anext(appends, None))
+                    context = await self._while_alive(lambda: anext(appends, None))
                     if context is None:
                         return
                     await asyncio.sleep(0)
@@ -144,7 +144,7 @@ class ScriptedEngine:
             for i, text in enumerate(parts):
                 await asyncio.sleep(0)
                 if i and self.gate and not self.gate.is_set():
-                    await self._while_alive(self.gate.wait())
+                    await self._while_alive(self.gate.wait)
                 if not self.alive:
                     raise EngineUnavailable("the engine has died")
                 finish = ("stop" if i < sampling.max_tokens else "length") if i + 1 == len(parts) else None

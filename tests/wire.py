@@ -72,6 +72,13 @@ class EngineLost(BaseModel):
     type: Literal["soundmind.engine_lost"]
 
 
+class Resumed(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.resumed"]
+
+
 class EngineBack(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -85,6 +92,7 @@ OWN: dict[str, type[BaseModel]] = {
     "response.reasoning_text.done": ReasoningDone,
     "soundmind.timings": Timings,
     "soundmind.engine_lost": EngineLost,
+    "soundmind.resumed": Resumed,
     "soundmind.engine_back": EngineBack,
 }
 

@@ -39,15 +39,15 @@ def npm_settings() -> dict[str, str]:
     return environment
 
 
-def install(folder: Path) -> str:
-    """Returns what went wrong, else nothing."""
+def install(folder: Path, lock: Path = LOCK) -> str:
+    """What the lock in that folder has. Returns what went wrong, else nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(LOCK / name, folder / name)
+        shutil.copyfile(lock / name, folder / name)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     command = [str(home() / "bin" / "node"), str(home() / NPM), "ci", *quiet]
     done = subprocess.run(command, cwd=folder, env=npm_settings(), capture_output=True, text=True)
-    return f"the clients for Node could not be installed:\n{done.stderr}" if done.returncode else ""
+    return f"npm's packages could not be installed:\n{done.stderr}" if done.returncode else ""
 
 
 if __name__ == "__main__":

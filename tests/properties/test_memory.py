@@ -136,6 +136,19 @@ class Remembering(RuleBasedStateMachine):
         reply.open = False
         self.memory.replied(reply)
 
+    @precondition(lambda self: self.reply is None and not self.memory.hearing)
+    @rule(text=WORDS, hundredths=st.integers(1, 80), kept=st.booleans(), reply_ends_first=st.booleans())
+    def speak_over_a_reply(self, text: str, hundredths: int, kept: bool, reply_ends_first: bool) -> None:
+        self.begin_reply()
+        self.reply_more(text)
+        self.open_turn()
+        self.hear(hundredths)
+        if reply_ends_first:
+            self.end_reply()
+        self.end_turn(kept)
+        if not reply_ends_first:
+            self.end_reply()
+
     @invariant()
     def a_reply_sees_the_conversation(self) -> None:
         """Audio is known by its turn: chunks of it, or all of it in one piece."""

@@ -49,6 +49,7 @@ VALID: list[dict[str, Any]] = [
     {"type": "input_audio_buffer.append", "audio": "AAAA"},
     {"type": "input_audio_buffer.commit"},
     {"type": "input_audio_buffer.clear"},
+    {"type": "output_audio_buffer.clear"},
     {"type": "conversation.item.create", "item": MESSAGE, "previous_item_id": "root"},
     {
         "type": "conversation.item.create",
@@ -82,6 +83,7 @@ def taken(message: str | bytes) -> bool:
     except ProtocolError as error:
         assert error.code and error.message and "\n" not in error.code
         error.message.encode()
+        assert isinstance(error.event_id, str | None)
         return False
     return True
 
@@ -143,6 +145,9 @@ def test_events_cut_short(event: dict[str, Any], at: int, tail: str) -> None:
 
 
 @given(st.one_of(st.text(), st.binary()))
+@example("[" * 100_000)
+@example('{"a":' * 100_000)
+@example('"\\ud800"')
 def test_any_message(message: str | bytes) -> None:
     assert not taken(message)
 

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
-import torch
-
 from server.app import Accounts, create_app
 from server.metrics import Metrics
 from server.observer import Observer
@@ -73,7 +71,6 @@ class Held:
 @asynccontextmanager
 async def running(engine: ScriptedEngine) -> AsyncIterator[tuple[str, Held]]:
     """Gives http://HOST:PORT and what to look at."""
-    torch.set_num_threads(1)  # small kernels: two threads on busy cores cost 30 x
     voice = ScriptedVoice()
 
     def session(emit: Callable[[Event], None], settings: SessionSettings, observer: Observer) -> LiveSession:
@@ -88,7 +85,7 @@ async def running(engine: ScriptedEngine) -> AsyncIterator[tuple[str, Held]]:
         )
 
     before = asyncio.all_tasks()
-    app = create_app(engine, session, model="nano", voices=voice.names)
+    app = create_app(engine, session, model="nano", voices=voice.names, resume_seconds=2.0)
     served = app.state.served
     with bind("127.0.0.1", 0) as sock:
         async with listening(app, sock) as url:

@@ -62,6 +62,7 @@ async def test_metrics() -> None:
     assert lines["soundmind_sessions"] == "0.0"
     assert lines["soundmind_engine_requests"] == "0.0"
     assert lines["soundmind_kv_usage_ratio"] == "0.25"
+    assert lines["soundmind_engine_generation"] == "1.0"
     assert lines['soundmind_turns_total{status="completed"}'] == "1.0"
     assert float(lines["soundmind_appends_total"]) > 0
     for stage in ("turn_ended", "first_thinking", "first_reply", "done"):

@@ -60,6 +60,24 @@ async def answer(client: Client) -> str:
     return words_of(done)
 
 
+@pytest.mark.fault(
+    fault="engine killed between turns",
+    provoked="kill -9 of the real engine under two conversations",
+    seen="the turn spoken meanwhile is answered late",
+    kept="what was said before: the name",
+)
+@pytest.mark.fault(
+    fault="engine killed in mid-thought",
+    provoked="kill -9 of the real engine after the first token of reasoning",
+    seen="the right answer, late, in the same response",
+    kept="all of it",
+)
+@pytest.mark.fault(
+    fault="engine killed in mid-reply",
+    provoked="kill -9 of the real engine after the first word of the reply",
+    seen="the right answer, late, in the same response",
+    kept="all of it",
+)
 @pytest.mark.timeout(900)  # three starts of the engine
 async def test_kill_minus_nine_of_the_engine_loses_no_conversation(server: Soundmind) -> None:
     url = server.until(r"listening on (http://\S+)")[1]

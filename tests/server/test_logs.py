@@ -84,6 +84,14 @@ def test_content_is_written_only_where_it_was_asked_for(content: bool) -> None:
         assert failed["stack"][0] == "ExceptionGroup" and __file__ in "".join(failed["stack"])
 
 
+def test_a_client_that_vanished_is_no_news() -> None:
+    out = StringIO()
+    logs.configure("text", "info", stream=out)
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    logging.getLogger("asyncio").warning("something else")
+    assert out.getvalue().count("\n") == 1 and "something else" in out.getvalue()
+
+
 def test_configured_twice_is_written_once() -> None:
     first, second = StringIO(), StringIO()
     logs.configure("text", "info", stream=first)
@@ -92,3 +100,13 @@ def test_configured_twice_is_written_once() -> None:
     logging.getLogger(logs.OURS).warning("careful")
     assert first.getvalue() == ""
     assert second.getvalue().count("\n") == 1
+
+
+def test_the_log_goes_to_whatever_standard_error_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.configure()
+    first, second = StringIO(), StringIO()
+    for stream, message in ((first, "one"), (second, "two")):
+        monkeypatch.setattr("sys.stderr", stream)
+        logging.getLogger(logs.OURS).error(message)
+    assert "one" in first.getvalue() and "two" not in first.getvalue()
+    assert "two" in second.getvalue()

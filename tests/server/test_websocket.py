@@ -393,6 +393,12 @@ BAD: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.fault(
+    fault="bad input",
+    provoked="events that are malformed, unknown, too large or impossible",
+    seen="one `error` each",
+    kept="the session",
+)
 @pytest.mark.parametrize("name", BAD)
 async def test_bad_input_is_one_error_and_the_session_goes_on(name: str, url: str) -> None:
     event, code = BAD[name]
@@ -423,6 +429,12 @@ async def test_minutes_of_audio_in_one_event(url: str) -> None:
     assert done["response"]["status"] == "completed"
 
 
+@pytest.mark.fault(
+    fault="client vanishes in mid-reply",
+    provoked="the connection is reset while a reply is made",
+    seen="nobody is there",
+    kept="nothing; its requests are aborted and its place is free",
+)
 async def test_a_killed_client_leaves_no_request(url: str, engine: ScriptedEngine) -> None:
     engine.gate = asyncio.Event()
     async with talking(url) as client:
@@ -434,6 +446,12 @@ async def test_a_killed_client_leaves_no_request(url: str, engine: ScriptedEngin
         await idle(engine)
 
 
+@pytest.mark.fault(
+    fault="slow client",
+    provoked="a client that reads nothing while 100 MB are told",
+    seen="it is closed (1008)",
+    kept="nothing; no other session notices",
+)
 async def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "STALL_SECONDS", 0.2)
     engine = ScriptedEngine(lambda context, sampling: ["x" * 2**20] * 100)
@@ -445,6 +463,18 @@ async def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.Monkey
             client.ws.transport.abort()
 
 
+@pytest.mark.fault(
+    fault="server full",
+    provoked="a client more than the KV cache has places for",
+    seen="`session_limit`, closed (1013)",
+    kept="everybody else's place",
+)
+@pytest.mark.fault(
+    fault="no engine when a client comes",
+    provoked="a new connection while there is no engine",
+    seen="`engine_unavailable`, closed (1011)",
+    kept="nothing",
+)
 @pytest.mark.parametrize(
     ("alive", "code", "close"), [(True, "session_limit", 1013), (False, "engine_unavailable", 1011)]
 )
@@ -459,13 +489,32 @@ async def test_full_and_down_are_told_apart(alive: bool, code: str, close: int) 
     assert closed.value.rcvd is not None and closed.value.rcvd.code == close
 
 
-async def test_an_engine_that_dies_is_told_and_ends_the_session(url: str, engine: ScriptedEngine) -> None:
+async def test_an_engine_that_dies_is_told_and_its_successor_answers(
+    url: str, engine: ScriptedEngine
+) -> None:
     async with talking(url) as client:
         await client.say()
         await client.hush()
         await client.until("response.done")
-        engine.alive = False
+        engine.kill()
+        await client.until("soundmind.engine_lost")
         await client.send({"type": "response.create"})
+        await client.until("response.created")
+        async with connect(f"{url}/v1/realtime") as ws:
+            assert (await Client(ws).next())["error"]["code"] == "engine_unavailable"
+        engine.revive()
+        assert (await client.until("response.done"))["response"]["status"] == "completed"
+        assert "soundmind.engine_back" in client.kinds()
+    await idle(engine)
+
+
+async def test_an_engine_without_a_successor_ends_the_session(url: str, engine: ScriptedEngine) -> None:
+    engine.gate = asyncio.Event()
+    async with talking(url) as client:
+        await client.send({"type": "response.create"})
+        await client.until("response.created")
+        engine.kill()
+        engine.succeeded = False
         done = await client.until("response.done")
         assert done["response"]["status"] == "failed"
         assert done["response"]["status_details"]["error"]["message"]
@@ -473,7 +522,6 @@ async def test_an_engine_that_dies_is_told_and_ends_the_session(url: str, engine
         with pytest.raises(ConnectionClosed) as closed:
             await client.next()
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1011
-    assert engine.running() == 0
 
 
 async def test_the_subprotocol_is_answered_when_offered(url: str) -> None:

@@ -153,6 +153,12 @@ async def test_whoever_leaves_takes_the_request_along(engine: VllmEngine) -> Non
     assert engine.figures.requests <= 1
 
 
+@pytest.mark.fault(
+    fault="engine forgets the audio",
+    provoked="the real engine is asked about audio that its caches do not hold",
+    seen="nothing: the session tells it again",
+    kept="the engine, which lives, and every other request",
+)
 async def test_audio_that_the_engine_never_heard_is_told_apart(engine: VllmEngine) -> None:
     prompt = engine.prompt
     ids = prompt.human_open() + prompt.audio(5) + prompt.human_close() + prompt.assistant_open(True)
@@ -174,6 +180,12 @@ async def test_a_context_beyond_the_limit_is_refused(engine: VllmEngine) -> None
         await output(engine, Context.of([engine.prompt.eot] * (engine.max_tokens + 1)))
 
 
+@pytest.mark.fault(
+    fault="server full",
+    provoked="a session more than the real engine's KV cache can hold in the worst case",
+    seen="`session_limit`",
+    kept="everybody else's KV blocks: nobody is preempted",
+)
 async def test_places_are_counted_in_kv_tokens(engine: VllmEngine) -> None:
     places = engine.kv_tokens // engine.max_tokens
     entered = [engine.admit() for _ in range(places)]

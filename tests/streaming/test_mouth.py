@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from streaming.mouth import AHEAD, Mouth, Track
+from streaming.loudspeaker import Loudspeaker
+from streaming.mouth import AHEAD, Mouth
 from streaming.voice import RATE, VoiceUnavailable
 from tests.voices import LETTER, ScriptedVoice
-
-MS = 100  # of a letter
 
 
 class Speech:
@@ -95,6 +94,40 @@ async def test_a_pause_in_the_sound_is_not_taken_for_speech() -> None:
         assert s.text[: s.mouth.heard(60.25)] == "ab cd. ef"
 
 
+async def test_what_another_has_still_to_say_is_heard_before() -> None:
+    """Two mouths, one loudspeaker: sound queues there, and neither runs ahead of what can be heard."""
+    said: list[str] = []
+    loudspeaker, voice, now = Loudspeaker(), ScriptedVoice(), 10.0
+    first, second = (
+        Mouth(voice, "ann", 1.0, lambda pcm, text: said.append(text), lambda: now, loudspeaker=loudspeaker)
+        for _ in range(2)
+    )
+    for mouth, text in ((first, "aaaaaaaaaa bbbbbbbbbb."), (second, "cc dd.")):
+        task = asyncio.create_task(mouth.run())
+        mouth.push(text)
+        await mouth.quiet()
+        task.cancel()
+    assert [first.ends(now), second.ends(now)] == pytest.approx([12.0, 12.4])
+    assert [first.heard(t) for t in (10.9, 11.1, 12.1)] == [0, 10, 22]
+    assert [second.heard(t) for t in (11.9, 12.1, 12.25, 12.45)] == [0, 0, 2, 6]
+    assert loudspeaker.ahead(now) == pytest.approx(2.4)
+
+
+async def test_held_while_it_waits_it_says_nothing_more() -> None:
+    async with speech(ScriptedVoice()) as s:
+        s.mouth.push("aaaaaaaaaa " * 4)
+        finishing = asyncio.create_task(s.mouth.quiet())
+        await settle()
+        told = len(s.pcm)
+        s.mouth.hold(True)
+        await asyncio.sleep(0.3)  # longer than it waits to be in time
+        assert len(s.pcm) == told
+        s.mouth.hold(False)
+        await settle()
+        assert len(s.pcm) > told
+        finishing.cancel()
+
+
 async def test_what_has_no_words_is_told_without_sound() -> None:
     async with speech(ScriptedVoice()) as s:
         s.mouth.push("😀\n---\nHi.")
@@ -117,13 +150,6 @@ async def test_a_voice_that_breaks_down_is_told() -> None:
     made.mouth.push("Break now. ")
     with pytest.raises(VoiceUnavailable):
         await made.mouth.run()
-
-
-def test_a_track_tells_words_by_time() -> None:
-    track = Track()
-    track.mark(MS * 24, 3)
-    track.mark(2 * MS * 24, 7)
-    assert [track.heard(ms) for ms in (0, 99, 100, 199.9, 200, 9999)] == [0, 0, 3, 3, 7, 7]
 
 
 class ScriptedPlayer:
@@ -152,7 +178,7 @@ async def test_what_a_player_has_played_is_what_was_heard() -> None:
         nonlocal text
         text += part
 
-    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, "item_1", player)
+    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, None, "item_1", player)
     speaking = asyncio.create_task(mouth.run())
     mouth.push("ab cde f. ")
     await mouth.quiet()
@@ -178,7 +204,7 @@ async def test_it_is_never_far_ahead_of_a_player() -> None:
         nonlocal made
         made += len(pcm)
 
-    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, "item_1", player)
+    mouth = Mouth(ScriptedVoice(), "ann", 1.0, told, lambda: 1000.0, None, "item_1", player)
     speaking = asyncio.create_task(mouth.run())
     mouth.push("aaaaaaaaaa " * 10)
     finishing = asyncio.create_task(mouth.quiet())

@@ -83,6 +83,12 @@ async def test_whoever_stops_listening_stops_it(scripted: tuple[Piper, Path]) ->
     assert '{"cancel": 1}' in log.read_text()
 
 
+@pytest.mark.fault(
+    fault="voice process dies",
+    provoked="Piper's process exits: once, and again at once",
+    seen="the clause, spoken by the next process; after the second death `voice_unavailable`",
+    kept="the reply's text; the next one is spoken",
+)
 async def test_one_that_dies_is_started_again(scripted: tuple[Piper, Path]) -> None:
     voice, _ = scripted
     assert await say(voice, "die once") == [Sound(b"abab", (1, 2))]

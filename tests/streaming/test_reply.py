@@ -76,7 +76,7 @@ def test_calls_stand_behind_the_words_in_one_turn() -> None:
     list(made.end("completed", None, None, now=11.0))
     entry = list(made.conversation)[1]
     assert entry.items == [Message("item", "assistant", text="wait"), *calls]
-    assert not entry.open
+    assert entry.open  # until it is known how much of it was heard
 
 
 def test_a_call_alone_is_the_replys_first_item() -> None:

@@ -281,6 +281,12 @@ async def test_what_was_said_is_written_down() -> None:
     assert t.of(ResponseDone)[0].status == "completed"
 
 
+@pytest.mark.fault(
+    fault="transcription fails",
+    provoked="the engine refuses to transcribe",
+    seen="`...transcription.failed`; the reply comes all the same",
+    kept="the turn, as audio",
+)
 async def test_a_transcript_that_fails_costs_no_turn() -> None:
     engine = ScriptedEngine()
     async with talk(engine, SessionSettings(transcribe=True, speculation=False)) as t:
@@ -292,6 +298,12 @@ async def test_a_transcript_that_fails_costs_no_turn() -> None:
     assert t.of(ResponseDone)[0].status == "completed"
 
 
+@pytest.mark.fault(
+    fault="engine refuses a request",
+    provoked="vLLM refuses the request",
+    seen="the response fails with `engine_refused`",
+    kept="the conversation; the next turn is answered",
+)
 async def test_a_refused_request_fails_the_reply_and_not_the_session() -> None:
     engine = ScriptedEngine()
     async with talk(engine, AFTERWARDS) as t:
@@ -306,6 +318,12 @@ async def test_a_refused_request_fails_the_reply_and_not_the_session() -> None:
     assert t.of(ResponseDone)[1].status == "completed"
 
 
+@pytest.mark.fault(
+    fault="engine forgets the audio",
+    provoked="the KV cache has let go what a request relies on (`Forgotten`)",
+    seen="the reply, a little later",
+    kept="all of it: the engine is told again, with the audio",
+)
 async def test_a_forgetful_engine_is_told_again() -> None:
     engine = ScriptedEngine()
     async with talk(engine, AFTERWARDS) as t:
@@ -338,6 +356,27 @@ async def test_a_dead_engine_ends_the_session_and_the_reply() -> None:
     assert engine.running() == 0
 
 
+async def test_a_client_that_is_away_and_may_come_back_does_not_end_its_turn() -> None:
+    async with talk() as t:
+        await t.speak()
+        t.session.away(True)
+        t.session.tick(t.now + 10 * STALL_SECONDS)
+        assert not t.of(SpeechStopped)
+        t.now += 10 * STALL_SECONDS
+        t.session.away(False)
+        t.session.tick(t.now + STALL_SECONDS / 2)  # it has a moment to speak again
+        assert not t.of(SpeechStopped)
+        t.session.tick(t.now + STALL_SECONDS * 2)
+        assert t.of(SpeechStopped)
+        await t.settle()
+
+
+@pytest.mark.fault(
+    fault="muted microphone",
+    provoked="no audio comes any more in the middle of a turn",
+    seen="after 2 s the turn ends, and is answered",
+    kept="what was said until then",
+)
 async def test_a_line_that_goes_quiet_ends_the_turn() -> None:
     async with talk() as t:
         await t.speak()
@@ -365,6 +404,12 @@ async def test_new_instructions_reach_the_next_reply() -> None:
     assert sum(i == t.engine.prompt.audio_start for i in t.engine.requests[2].ids) == 2
 
 
+@pytest.mark.fault(
+    fault="context limit near",
+    provoked="many turns in a small context",
+    seen="nothing",
+    kept="the newest turns; the oldest are folded away, as `truncation` says",
+)
 async def test_old_turns_make_room_and_the_context_stays_bounded() -> None:
     engine = ScriptedEngine(max_tokens=512)
     async with talk(engine) as t:
@@ -377,6 +422,12 @@ async def test_old_turns_make_room_and_the_context_stays_bounded() -> None:
     assert 1 < len(engine.appends) < 15  # listeners are reopened now and then, not every turn
 
 
+@pytest.mark.fault(
+    fault="turn longer than the context",
+    provoked="one turn that fills the context",
+    seen="it ends there, and is answered",
+    kept="what was said until then",
+)
 async def test_a_turn_longer_than_the_context_is_ended_not_lost() -> None:
     engine = ScriptedEngine(max_tokens=512)
     async with talk(engine) as t:
@@ -397,6 +448,12 @@ async def test_many_turns_leave_nothing_behind() -> None:
     assert [d.status for d in t.of(ResponseDone)] == ["completed"] * 60
 
 
+@pytest.mark.fault(
+    fault="context limit near, truncation disabled",
+    provoked="a full context, and `truncation: disabled`",
+    seen="`context_length_exceeded`, for each turn, item or response that does not fit",
+    kept="what was there; the turn is dropped",
+)
 @pytest.mark.parametrize("detection", [ServerVad(), None])
 async def test_what_does_not_fit_is_refused_where_nothing_may_be_let_go(detection: ServerVad | None) -> None:
     settings = SessionSettings(turn_detection=detection, truncation=Truncation(keep=None), effort="none")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
@@ -30,6 +31,7 @@ from streaming.events import (
 )
 from tests.scripted import REPLY, ScriptedEngine
 from tests.streaming.talk import Talk, talk, text_of
+from tests.streaming.test_speculation import command, told_in_order, turns_ended
 from tests.voices import ScriptedVoice
 
 PLAIN = SessionSettings(speculation=False)
@@ -40,6 +42,8 @@ SAID = "1 plus 1 is 2."
 
 def going_on(context: Context, sampling: Sampling) -> list[str]:
     """A model that writes the same from wherever it is let: behind what it is given of it, the rest."""
+    if "Write down" in text_of(context):
+        return ["one plus one"]
     head = text_of(context).rpartition("assistant\n<think>\n")[2]
     assert TEXT.startswith(head), head
     return [part for part in pieces(TEXT[len(head) :]) if part] or [""]
@@ -94,6 +98,12 @@ class Turnstile(asyncio.Event):
         return await self._passes.acquire()
 
 
+@pytest.mark.fault(
+    fault="engine killed between turns",
+    provoked="the engine dies while nobody speaks",
+    seen="`soundmind.engine_lost`, then `soundmind.engine_back`; the next turn is answered",
+    kept="everything said, heard, typed, called",
+)
 async def test_killed_between_turns_the_next_one_is_answered_and_all_of_it_is_known() -> None:
     engine = ScriptedEngine(going_on)
     async with talk(engine, PLAIN) as t:
@@ -114,6 +124,12 @@ async def test_killed_between_turns_the_next_one_is_answered_and_all_of_it_is_kn
     assert read[0].audio_tokens and all(a.data is not None for a in read[0].audio)
 
 
+@pytest.mark.fault(
+    fault="engine killed while the user speaks",
+    provoked="the engine dies 1.5 s into a turn of 3.5 s, and is back before its end",
+    seen="the reply, as if nothing had been",
+    kept="all of the turn's audio, also what came without an engine",
+)
 async def test_killed_while_the_user_speaks_all_of_the_turn_is_heard() -> None:
     whole, killed = ScriptedEngine(going_on), ScriptedEngine(going_on)
     for engine in (whole, killed):
@@ -147,6 +163,12 @@ async def test_a_turn_that_ends_without_an_engine_is_answered_late() -> None:
     assert t.of(ResponseDone)[0].text == SAID
 
 
+@pytest.mark.fault(
+    fault="engine killed in mid-thought",
+    provoked="the engine dies after a few tokens of reasoning",
+    seen="the same response goes on, late",
+    kept="the thoughts so far, which are not told twice",
+)
 async def test_killed_in_mid_thought_the_chain_goes_on() -> None:
     steps = Steps()
     async with talk(steps.engine, PLAIN) as t:
@@ -165,6 +187,18 @@ async def test_killed_in_mid_thought_the_chain_goes_on() -> None:
     assert t.of(ResponseDone)[0].thinking == CHAIN
 
 
+@pytest.mark.fault(
+    fault="engine killed in mid-reply",
+    provoked="the engine dies after a few words of the reply",
+    seen="the same response and item go on, late",
+    kept="the words told, none of them twice",
+)
+@pytest.mark.fault(
+    fault="engine killed twice in a row",
+    provoked="the engine dies in mid-reply, and the next one too, after one more piece",
+    seen="the same response and item go on, later still",
+    kept="the words told, none of them twice",
+)
 @pytest.mark.parametrize("deaths", [1, 2])
 async def test_killed_in_mid_reply_it_goes_on_behind_what_was_told(deaths: int) -> None:
     steps = Steps()
@@ -186,6 +220,12 @@ async def test_killed_in_mid_reply_it_goes_on_behind_what_was_told(deaths: int) 
     assert done.usage.reply > 0
 
 
+@pytest.mark.fault(
+    fault="engine killed while the reply is spoken",
+    provoked="the engine dies while a spoken reply is being decoded",
+    seen="sound until what was written is spoken, then a pause, then the rest",
+    kept="every word, once",
+)
 async def test_killed_while_it_is_spoken_every_word_is_heard_once() -> None:
     steps, voice = Steps(), ScriptedVoice()
     async with talk(steps.engine, SessionSettings(speculation=False, spoken=True), voice) as t:
@@ -203,6 +243,12 @@ async def test_killed_while_it_is_spoken_every_word_is_heard_once() -> None:
     assert t.of(ResponseDone)[0].text == SAID
 
 
+@pytest.mark.fault(
+    fault="engine killed while it thinks ahead",
+    provoked="the engine dies during the speculation at a pause",
+    seen="one reply, late",
+    kept="the turn; nothing of the speculation",
+)
 async def test_killed_during_a_speculation_the_turn_is_answered_anew() -> None:
     engine = ScriptedEngine(going_on)
     async with talk(engine) as t:
@@ -238,6 +284,12 @@ async def test_killed_after_a_speculation_was_promoted_it_goes_on() -> None:
     assert thought(t) == CHAIN and said(t) == SAID
 
 
+@pytest.mark.fault(
+    fault="engine killed while it transcribes",
+    provoked="the engine dies in the middle of a transcript",
+    seen="the transcript goes on, late",
+    kept="the words written, none of them twice",
+)
 async def test_killed_while_it_writes_down_what_was_said() -> None:
     def reply(context: Context, sampling: Sampling) -> list[str]:
         if "Write down" not in text_of(context):
@@ -259,6 +311,12 @@ async def test_killed_while_it_writes_down_what_was_said() -> None:
     assert t.of(ResponseDone)[0].status == "completed"
 
 
+@pytest.mark.fault(
+    fault="engine killed with a tool's call out",
+    provoked="the engine dies between a call and its result",
+    seen="the reply to the result, late",
+    kept="the call and its result; it is not called twice",
+)
 async def test_killed_with_a_call_out_its_result_is_answered() -> None:
     def reply(context: Context, sampling: Sampling) -> list[str]:
         told = "It is noon." if "function_output" in text_of(context) else CALL
@@ -309,6 +367,12 @@ async def test_killed_behind_a_call_it_is_not_made_twice() -> None:
     assert t.of(ResponseDone)[0].status == "completed"
 
 
+@pytest.mark.fault(
+    fault="engine that stays away",
+    provoked="no engine for as long as `engine_patience_s`",
+    seen="the response fails with `engine_unavailable`; the session goes on",
+    kept="the conversation; the next turn is answered when there is an engine",
+)
 async def test_an_engine_that_stays_away_fails_the_reply_and_not_the_session() -> None:
     engine = ScriptedEngine(going_on)
     async with talk(engine, PLAIN, patience=0.0) as t:
@@ -350,3 +414,46 @@ async def test_barge_in_and_cancel_without_an_engine() -> None:
         await t.settle()
         await question(t)
     assert [e.status for e in t.of(ResponseDone)] == ["cancelled", "cancelled", "completed"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_killed_at_any_moment_of_any_conversation(seed: int) -> None:
+    """Any speech, commands and deaths: whatever began ends, in order, and whole replies are told once."""
+    r = random.Random(seed)
+    engine = ScriptedEngine(going_on)
+    base = SessionSettings(transcribe=r.random() < 0.3, speculation=r.random() < 0.7)
+    async with talk(engine, base) as t:
+        for _ in range(25):
+            if r.random() < 0.3:
+                if engine.gate:
+                    engine.gate.set()
+                engine.gate = None if engine.gate else asyncio.Event()
+            if r.random() < 0.4:
+                if engine.alive:
+                    engine.kill()
+                else:
+                    engine.revive()
+            if r.random() < 0.8:
+                await t.send(r.choice([40, 100, 250, 600]), 0.5)
+                await t.send(r.choice([100, 200, 400, 700]), 0.0)
+            else:
+                command(t, r, base)
+            for _ in range(r.choice([0, 1, 2, 5, 100])):
+                await asyncio.sleep(0)
+            told_in_order(t)
+        if engine.gate:
+            engine.gate.set()
+        if not engine.alive:
+            engine.revive()
+        await t.pause(3000)
+        await t.settle()
+        await t.settle()
+        told_in_order(t)
+        assert engine.running() == 1
+    turns_ended(t)
+    assert len(t.of(ResponseStarted)) == len(t.of(ResponseDone))
+    assert len(t.of(EngineLost)) == len(t.of(EngineBack))
+    for done in t.of(ResponseDone):
+        told = "".join(e.delta for e in t.of(ReplyDelta) if e.response_id == done.response_id)
+        assert told == done.text
+        assert done.status == "cancelled" or told == SAID, (done.status, done.reason)

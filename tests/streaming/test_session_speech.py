@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from model.tools import Tool
 from streaming.events import (
     CallMade,
@@ -128,6 +130,12 @@ async def test_what_was_not_spoken_is_not_cut() -> None:
         assert not t.session.truncate("nobody", 100)
 
 
+@pytest.mark.fault(
+    fault="voice process dies",
+    provoked="the voice breaks down in the middle of a clause",
+    seen="the response fails with `voice_unavailable`",
+    kept="what was heard of it; the session goes on, in text or with the next voice",
+)
 async def test_a_voice_that_breaks_down_ends_the_reply() -> None:
     async with talk(saying("Oh yes, now. ", "More."), ALOUD, ScriptedVoice(breaks_at="now")) as t:
         await ask(t)

@@ -111,6 +111,12 @@ async def test_parallel_calls_and_results_that_come_early() -> None:
     )
 
 
+@pytest.mark.fault(
+    fault="model calls a tool that is not there",
+    provoked="the model writes a call that is none, or of a tool not offered",
+    seen="the response fails with `invalid_function_call`",
+    kept="what was said before the call",
+)
 @pytest.mark.parametrize(
     ("call", "why"),
     [
@@ -260,3 +266,33 @@ async def test_a_refined_turn_is_encoded_anew_behind_what_is_cached() -> None:
     assert len(t.engine.appends) == 1
     transcripts = [r for r in t.engine.requests if "Write down" in text_of(r)]
     assert [[a.key for a in r.audio] for r in transcripts] == keys[:2]
+
+
+@pytest.mark.fault(
+    fault="tool whose result never comes",
+    provoked="a call is answered by nobody, and the user speaks on",
+    seen="the next turn is answered; nothing waits for the tool",
+    kept="the call, so that a result may still come",
+)
+@pytest.mark.fault(
+    fault="tool whose result comes late",
+    provoked="the result comes a turn later, while the user speaks",
+    seen="the turn that is being spoken is answered, with the result known",
+    kept="the call and its result, in the order in which they came",
+)
+async def test_a_tool_that_stalls_holds_nobody_up() -> None:
+    engine = scripted(CALL)
+    async with talk(engine, SETTINGS) as t:
+        await ask(t)
+        (made,) = t.of(CallMade)
+        await t.speak()
+        await t.pause()
+        await t.settle()
+        assert [e.status for e in t.of(ResponseDone)] == ["completed"] * 2
+        assert "weather" in text_of(engine.requests[-1]) and "rain" not in text_of(engine.requests[-1])
+        await t.speak()
+        t.session.add_item(FunctionOutput("", made.call.call_id, "", "rain"))
+        await t.speak()
+        await t.pause()
+        await t.settle()
+    assert t.of(ResponseDone)[2].text == "It rains."

@@ -1,5 +1,6 @@
 """A fork's output, told apart and counted; and gone when nobody listens any more."""
 
+import asyncio
 from contextlib import aclosing
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from model.reasoning import Call, Reply, Thinking
 from streaming.context import Context
 from streaming.engine import Sampling
-from streaming.speaker import Manner, Told, speak, transcribe
+from streaming.speaker import Lost, Manner, Told, speak, transcribe
 from tests.scripted import ScriptedEngine, prompt
 
 QUESTION = Context.of(prompt().human_text("one plus one"))
@@ -134,3 +135,44 @@ async def test_what_was_said_is_asked_for_behind_the_audio() -> None:
     engine = ScriptedEngine(lambda context, sampling: (" ", " one ", "two"))
     assert [delta async for delta in transcribe(engine, QUESTION, 100)] == ["one ", "two"]
     assert "plus oneWrite down what was said.assistant" in text_of(engine.requests[0])
+
+
+async def resumed(engine: ScriptedEngine, manner: Manner, steps: int) -> tuple[list[Told], list[Told]]:
+    """Before and behind the death of the engine after so many steps."""
+    engine.gate = asyncio.Event()
+    before: list[Told] = []
+
+    async def again(lost: Lost) -> Context:
+        engine.gate = None
+        engine.revive()
+        return QUESTION
+
+    behind: list[Told] = []
+    async with aclosing(speak(engine, QUESTION, manner, again)) as told:
+        async for step in told:
+            if engine.generation == 1:
+                before.append(step)
+                if len(before) < steps:
+                    engine.gate.set()
+                else:
+                    engine.gate = asyncio.Event()
+                    engine.kill()
+            else:
+                behind.append(step)
+    return before, behind
+
+
+async def test_another_engine_goes_on_behind_the_chain_and_the_budget_counts_on() -> None:
+    engine = ScriptedEngine(calling)
+    before, behind = await resumed(engine, Manner(True, 100, max_reasoning=3), 2)
+    assert text_of(engine.requests[1]).endswith("<think>\none\ntwo")
+    assert before[-1].reasoning_tokens == 2 and max(t.reasoning_tokens for t in behind) == 3
+    assert joined(behind, Reply) == "words"
+
+
+async def test_another_engine_goes_on_with_a_call_that_must_come() -> None:
+    engine = ScriptedEngine(calling)
+    manner = Manner(True, 100, max_reasoning=1, begun="<tool_call>function\nf\n")
+    before, behind = await resumed(engine, manner, 1)
+    calls = [part for told in behind for part in told.parts if isinstance(part, Call)]
+    assert calls == [Call('function\nf\n{"a": 2}')]

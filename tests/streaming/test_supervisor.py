@@ -75,6 +75,12 @@ async def test_requests_under_way_end_with_their_engine() -> None:
             await request
 
 
+@pytest.mark.fault(
+    fault="engine restart that fails",
+    provoked="the next two starts of the engine fail",
+    seen="`/healthz` says `restarting`, and why; replies wait",
+    kept="the conversations; starts are tried again, after longer and longer pauses",
+)
 async def test_a_restart_that_fails_is_tried_again_and_told() -> None:
     starts = Starts()
     starts.failures = [RuntimeError("out of\nmemory"), OSError()]

@@ -10,6 +10,7 @@ from streaming.turn import TABLE, Do, Happened, NotNow, State, step
 SPEAKING = {State.HEARING, State.OVERLAP, State.CUT_OFF}
 REPLYING = {State.REPLYING, State.OVERLAP, State.DOUBTING}
 BEGINS = (Do.START_REPLY, Do.ANSWER, Do.REPEAT_REPLY)
+ENDED = {Happened.REPLY_ENDED, Happened.REPLY_MADE}
 AHEAD = {State.HEARING, State.CUT_OFF}  # where something may be thought ahead
 
 
@@ -20,7 +21,7 @@ def test_actions_agree_with_the_states(state: State, happened: Happened) -> None
     turns = (state in SPEAKING) + actions.count(Do.OPEN_TURN)
     turns -= actions.count(Do.CLOSE_TURN) + actions.count(Do.DROP_TURN)
     assert turns == (after in SPEAKING)
-    replies = (state in REPLYING) - (happened is Happened.REPLY_ENDED)
+    replies = (state in REPLYING) - (happened in ENDED)
     replies += sum(actions.count(do) for do in BEGINS) - actions.count(Do.ABORT_REPLY)
     assert replies == (after in REPLYING)
 
@@ -35,7 +36,7 @@ def test_a_reply_is_aborted_before_the_next_begins() -> None:
 def test_what_is_held_back_is_released_or_aborted() -> None:
     for (state, happened), (after, actions) in TABLE.items():
         assert (Do.HOLD_REPLY in actions) == (after is State.DOUBTING and state is not State.DOUBTING)
-        if state is State.DOUBTING and happened is not Happened.REPLY_ENDED:
+        if state is State.DOUBTING and happened not in ENDED:
             assert {Do.RELEASE_REPLY, Do.ABORT_REPLY} & {*actions}, happened
 
 
@@ -58,10 +59,48 @@ def test_a_speaker_can_always_be_heard_and_always_ends() -> None:
 
 def test_no_turn_leaves_things_as_they_were() -> None:
     """A cough, an "mhm", a phantom start: a reply that was being made is being made afterwards."""
-    for quiet in (State.IDLE, State.REPLYING):
+    for quiet in (State.IDLE, State.REPLYING, State.SOUNDING):
         for start in (Happened.SPEECH, Happened.INTERRUPTION, Happened.SOUND):
             if (quiet, start) in TABLE:
-                assert step(step(quiet, start)[0], Happened.NO_TURN)[0] is quiet
+                after, actions = step(step(quiet, start)[0], Happened.NO_TURN)
+                # One that was made and is cut off is made again; one that goes on counts as heard.
+                again = {State.REPLYING} if Do.REPEAT_REPLY in actions else {State.IDLE}
+                assert after in ({quiet} if quiet is not State.SOUNDING or after is quiet else again)
+
+
+def test_how_much_of_a_reply_was_heard_is_settled_once() -> None:
+    """When its sound is over, or somebody speaks over it, or the next one is made."""
+    for (state, _), (after, actions) in TABLE.items():
+        settled = actions.count(Do.KEEP_REPLY) + actions.count(Do.CUT_REPLY)
+        if state is State.SOUNDING:
+            assert settled == (after is not State.SOUNDING)
+        elif settled:
+            assert state is State.OVERLAP  # it sounds on, and somebody speaks already
+
+
+@pytest.mark.parametrize(
+    ("heard", "events", "states"),
+    [
+        ("a pause", "SPEECH PAUSE RESUMED PAUSE QUESTION", "HEARING HEARING HEARING HEARING REPLYING"),
+        ("a hesitation", "SPEECH PAUSE RESUMED SILENCE", "HEARING HEARING HEARING IDLE"),
+        ("mhm while we reply", "REPLY_ASKED SOUND NO_TURN", "REPLYING DOUBTING REPLYING"),
+        ("mhm into the end of it", "REPLY_ASKED REPLY_MADE SOUND NO_TURN PLAYED",
+         "REPLYING SOUNDING SOUNDING SOUNDING IDLE"),
+        ("a cough that cut us off", "REPLY_ASKED INTERRUPTION NO_TURN", "REPLYING CUT_OFF REPLYING"),
+        ("the same into the end of it", "REPLY_ASKED REPLY_MADE INTERRUPTION NO_TURN",
+         "REPLYING SOUNDING CUT_OFF REPLYING"),
+        ("a phantom start", "SPEECH NO_TURN", "HEARING IDLE"),
+        ("a microphone that is muted", "SPEECH QUESTION", "HEARING REPLYING"),
+        ("one muted over a reply", "REPLY_ASKED SOUND NO_TURN", "REPLYING DOUBTING REPLYING"),
+    ],
+)  # fmt: skip
+def test_what_is_heard_has_its_rows(heard: str, events: str, states: str) -> None:
+    """Our own voice has none: the microphone leaves it out (test_echo.py, test_session_sounds.py)."""
+    state, path = State.IDLE, []
+    for name in events.split():
+        state, _ = step(state, Happened[name])
+        path.append(state.name)
+    assert path == states.split(), heard
 
 
 @pytest.mark.parametrize("seed", range(20))
