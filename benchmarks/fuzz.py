@@ -50,6 +50,7 @@ EPISODE = (5, 400)  # events of one connection
 SETTLE_SECONDS = 30.0  # for what was begun to come to an end
 PAUSE_SECONDS = 0.25  # of the good client, between two turns
 SAMPLES = 40  # of memory, over a run
+RESUMABLE = {"type": "session.update", "session": {"type": "realtime", "soundmind": {"resume": True}}}
 FINE = {1000, 1001, 1005, 1006, 1008, 1009, 1013}  # close codes that a bad client may get; 1011 is our fault
 
 
@@ -59,6 +60,7 @@ class Outcome:
 
     events: int = 0
     connections: int = 0
+    resumed: int = 0  # conversations that were gone on with
     seconds: float = 0.0
     cpu_seconds: float = 0.0  # of this process
     errors: Counter[str] = field(default_factory=Counter)  # told to the bad clients, by code
@@ -91,6 +93,9 @@ class Bad:
         self._mischief = Mischief(seed)
         self._left = events
         self._outcome = outcome
+        self._token = "nobodys"  # with which the last conversation that it may be is gone on with
+        self._vanished = False  # without a farewell
+        self._last = ""  # the newest event that came
 
     async def run(self) -> None:
         messages = iter(self._mischief)
@@ -107,18 +112,22 @@ class Bad:
         ends = self._dice.choice(("close", "close", "vanish", "settle"))
         self._mischief.items, self._mischief.responses = ["nobody"], ["nothing"]
         queue = 16 if reads else 1  # messages that are taken from the socket without being read
-        async with connect(self._url, proxy=None, max_size=None, compression=None, max_queue=queue) as ws:
+        url = self._back() if self._dice.random() < (0.8 if self._vanished else 0.1) else self._url
+        self._vanished = ends == "vanish"
+        async with connect(url, proxy=None, max_size=None, compression=None, max_queue=queue) as ws:
             self._outcome.connections += 1
             reading = asyncio.create_task(self._read(ws)) if reads else None
             try:
+                if self._vanished:
+                    await ws.send(json.dumps(RESUMABLE))
                 for _ in range(min(self._left, self._dice.randint(*EPISODE))):
                     await ws.send(next(messages))
                     self._left -= 1
                     self._outcome.events += 1
                     if self._dice.random() < 0.05:
                         await asyncio.sleep(self._dice.choice((0, 0.001, 0.01)))
-                if ends == "settle":
-                    await asyncio.sleep(0.05)
+                if ends in ("settle", "vanish"):
+                    await asyncio.sleep(0.3)
                 if ends == "vanish" or not reads:
                     ws.transport.abort()
                 else:
@@ -130,6 +139,12 @@ class Bad:
                 if ws.close_code is not None:
                     self._closed(ws.close_code)
 
+    def _back(self) -> str:
+        """Where a conversation goes on; not always rightly asked for."""
+        after = self._dice.choice((self._last, self._last, self._last, "", "event_0", "nothing"))
+        token = self._token if self._dice.random() < 0.9 else "nobodys"
+        return f"{self._url}?resume={token}&after={after}"
+
     def _closed(self, code: int) -> None:
         self._outcome.closes[code] += 1
         if code not in FINE:
@@ -140,10 +155,15 @@ class Bad:
         with suppress(ConnectionClosed):
             async for message in ws:
                 text = str(message)
+                self._last = text.split('"', 8)[7]  # its event_id
                 if text.startswith('{"type": "error"'):
                     self._outcome.errors[json.loads(text)["error"]["code"]] += 1
                 elif text.startswith('{"type": "conversation.item.added"'):
                     self._mischief.items.append(json.loads(text)["item"]["id"])
+                elif text.startswith('{"type": "soundmind.resumed"'):
+                    self._outcome.resumed += 1
+                elif text.startswith('{"type": "session.updated"') and '"token": "' in text:
+                    self._token = json.loads(text)["session"]["soundmind"]["resume"]["token"]
                 elif text.startswith('{"type": "response.created"'):
                     self._mischief.responses.append(json.loads(text)["response"]["id"])
 
@@ -301,7 +321,7 @@ async def scripted(events: int, clients: int, seed: int) -> Outcome:
     from tests.server.scripted_server import Rote, running
 
     torch.set_num_threads(1)  # as the real engine does
-    outcome, engine = Outcome(), Rote(places=clients + 1)
+    outcome, engine = Outcome(), Rote(places=2 * clients + 1)
     process = psutil.Process()
     before = asyncio.all_tasks()
     wanted = "".join(REPLY[3:])
@@ -314,7 +334,7 @@ async def scripted(events: int, clients: int, seed: int) -> Outcome:
                 alive = Counter(type(thing) for thing in gc.get_objects())
                 return {
                     "engine requests": engine.running(),
-                    "places": clients + 1 - engine.places,
+                    "places": 2 * clients + 1 - engine.places,
                     "sessions of accounts": sum(account.sessions for account in served.accounts.values()),
                     "sessions in the metrics": sessions(served.metrics),
                     "session objects": alive[Session],
@@ -369,6 +389,7 @@ def table(outcome: Outcome, title: str) -> str:
     rows = {
         "events sent": f"{outcome.events}",
         "connections": f"{outcome.connections}",
+        "conversations gone on with over another": f"{outcome.resumed}",
         "seconds": f"{outcome.seconds:.0f}, of which {outcome.cpu_seconds:.0f} on the CPU of this process",
         "events a second": f"{outcome.events / outcome.seconds:.0f}",
         "good turns, all answered rightly": f"{outcome.good_turns}",

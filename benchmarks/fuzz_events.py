@@ -212,7 +212,11 @@ class Mischief:
             "tools": self.of([], [{"type": "function", "name": "f", "parameters": {"type": "object"}}]),
             "tool_choice": self.of("auto", "auto", "none", "required"),
             "output_modalities": self.of(["text"], ["audio"]),
-            "soundmind": {"encoding": self.of("incremental", "refined"), "speculation": self.of(True, False)},
+            "soundmind": {
+                "encoding": self.of("incremental", "refined"),
+                "speculation": self.of(True, False),
+                "resume": self.of(True, True, False),
+            },
             "audio": {
                 "input": {
                     "format": {"type": hears},

@@ -1,4 +1,4 @@
-"""`/v1/realtime` over WebSocket: one conversation a connection.
+"""`/v1/realtime` over WebSocket: one conversation a connection, or a line of them (`server.resume`).
 
 One reader and one writer beside the session, in a TaskGroup: whichever ends, ends all three, and the session
 aborts its engine requests on its way out, so a client that vanishes leaves nothing behind. What a client

@@ -117,7 +117,7 @@ class ActiveReply:
 
     def sounds(self, now: float) -> bool:
         """Whether its end is still to be played."""
-        return self.mouth is not None and self.heard_ms is None and self.mouth.ends(now) > now
+        return self.mouth is not None and self.heard_ms is None and self.mouth.track.ends(now) > now
 
     def _begin(self, now: float) -> Iterator[Event]:
         """The thoughts are over."""

@@ -93,6 +93,10 @@ async def test_a_spoken_turn_and_cutting_in_over_webrtc(page: Page) -> None:
         assert first["heardAfter"] > 0
         await page.until("document.querySelector('.reply .waterfall')")
         await at.looked_at("webrtc")
+        await page.says(".reply:last-child .caption", "Six")
+        await page.click("#stop")
+        await page.says(".reply:last-child .ending", "stopped")
+        assert await page.text("#trouble") == ""
         await page.click("#end")
         await idle(at.engine)
         at.clean()
@@ -205,7 +209,7 @@ async def test_a_dropped_line_says_so_and_goes_on(at: Scene) -> None:
     await page.says(".note", "The line dropped")
     await at.looked_at("dropped")
     at.line.up.set()
-    await page.says(".note", "Connected again")
+    await page.says(".note", "where you left off")
     await page.says("#line", "Connected")
     await page.until("document.querySelectorAll('.reply').length === 2")
     await page.says(".reply:last-child .caption", ANSWER.split(",")[0])

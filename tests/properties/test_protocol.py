@@ -49,6 +49,7 @@ VALID: list[dict[str, Any]] = [
     {"type": "input_audio_buffer.append", "audio": "AAAA"},
     {"type": "input_audio_buffer.commit"},
     {"type": "input_audio_buffer.clear"},
+    {"type": "output_audio_buffer.clear"},
     {"type": "conversation.item.create", "item": MESSAGE, "previous_item_id": "root"},
     {
         "type": "conversation.item.create",

@@ -85,7 +85,7 @@ async def running(engine: ScriptedEngine) -> AsyncIterator[tuple[str, Held]]:
         )
 
     before = asyncio.all_tasks()
-    app = create_app(engine, session, model="nano", voices=voice.names)
+    app = create_app(engine, session, model="nano", voices=voice.names, resume_seconds=2.0)
     served = app.state.served
     with bind("127.0.0.1", 0) as sock:
         async with listening(app, sock) as url:

@@ -38,6 +38,7 @@ WORDS = (  # of what is said, thought, typed, called, transcribed, set, sent wro
 class Seen:
     engine: ScriptedEngine
     url: str = ""
+    token: str = ""  # with which the conversation could be gone on with
     log: StringIO = field(default_factory=StringIO)
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
 
@@ -89,6 +90,8 @@ async def everything(found: Seen) -> str:
     """A conversation with all that there is; returns its session's id."""
     async with entered(found) as client:
         await client.update(instructions="pineapple", audio={"input": {"transcription": {"model": "any"}}})
+        granted = (await client.update(soundmind={"resume": True}))["session"]
+        found.token = granted["soundmind"]["resume"]["token"]
         await client.say()
         await client.hush()
         await client.until("response.done")
@@ -125,13 +128,14 @@ async def test_nothing_that_was_said_is_seen() -> None:
         }
     assert session in told["log"] and session in told["spans"] and "soundmind_turns" in told["metrics"]
     for where, text in told.items():
-        assert [word for word in WORDS if word in text] == [], where
+        assert [word for word in (*WORDS, found.token) if word in text] == [], where
 
 
 async def test_content_is_logged_where_it_was_asked_for_but_no_key() -> None:
     async with seen(content=True) as found:
         await everything(found)
         told = found.log.getvalue()
+    assert found.token and found.token not in told
     assert [word for word in WORDS if word not in told] == ["pineapple", "walrus", KEY]
 
 

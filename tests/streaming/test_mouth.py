@@ -99,7 +99,7 @@ async def test_what_another_has_still_to_say_is_heard_before() -> None:
     said: list[str] = []
     loudspeaker, voice, now = Loudspeaker(), ScriptedVoice(), 10.0
     first, second = (
-        Mouth(voice, "ann", 1.0, lambda pcm, text: said.append(text), lambda: now, loudspeaker)
+        Mouth(voice, "ann", 1.0, lambda pcm, text: said.append(text), lambda: now, loudspeaker=loudspeaker)
         for _ in range(2)
     )
     for mouth, text in ((first, "aaaaaaaaaa bbbbbbbbbb."), (second, "cc dd.")):

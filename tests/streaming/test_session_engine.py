@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import pytest
 
@@ -30,6 +31,7 @@ from streaming.events import (
 )
 from tests.scripted import REPLY, ScriptedEngine
 from tests.streaming.talk import Talk, talk, text_of
+from tests.streaming.test_speculation import command, told_in_order, turns_ended
 from tests.voices import ScriptedVoice
 
 PLAIN = SessionSettings(speculation=False)
@@ -40,6 +42,8 @@ SAID = "1 plus 1 is 2."
 
 def going_on(context: Context, sampling: Sampling) -> list[str]:
     """A model that writes the same from wherever it is let: behind what it is given of it, the rest."""
+    if "Write down" in text_of(context):
+        return ["one plus one"]
     head = text_of(context).rpartition("assistant\n<think>\n")[2]
     assert TEXT.startswith(head), head
     return [part for part in pieces(TEXT[len(head) :]) if part] or [""]
@@ -410,3 +414,46 @@ async def test_barge_in_and_cancel_without_an_engine() -> None:
         await t.settle()
         await question(t)
     assert [e.status for e in t.of(ResponseDone)] == ["cancelled", "cancelled", "completed"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_killed_at_any_moment_of_any_conversation(seed: int) -> None:
+    """Any speech, commands and deaths: whatever began ends, in order, and whole replies are told once."""
+    r = random.Random(seed)
+    engine = ScriptedEngine(going_on)
+    base = SessionSettings(transcribe=r.random() < 0.3, speculation=r.random() < 0.7)
+    async with talk(engine, base) as t:
+        for _ in range(25):
+            if r.random() < 0.3:
+                if engine.gate:
+                    engine.gate.set()
+                engine.gate = None if engine.gate else asyncio.Event()
+            if r.random() < 0.4:
+                if engine.alive:
+                    engine.kill()
+                else:
+                    engine.revive()
+            if r.random() < 0.8:
+                await t.send(r.choice([40, 100, 250, 600]), 0.5)
+                await t.send(r.choice([100, 200, 400, 700]), 0.0)
+            else:
+                command(t, r, base)
+            for _ in range(r.choice([0, 1, 2, 5, 100])):
+                await asyncio.sleep(0)
+            told_in_order(t)
+        if engine.gate:
+            engine.gate.set()
+        if not engine.alive:
+            engine.revive()
+        await t.pause(3000)
+        await t.settle()
+        await t.settle()
+        told_in_order(t)
+        assert engine.running() == 1
+    turns_ended(t)
+    assert len(t.of(ResponseStarted)) == len(t.of(ResponseDone))
+    assert len(t.of(EngineLost)) == len(t.of(EngineBack))
+    for done in t.of(ResponseDone):
+        told = "".join(e.delta for e in t.of(ReplyDelta) if e.response_id == done.response_id)
+        assert told == done.text
+        assert done.status == "cancelled" or told == SAID, (done.status, done.reason)

@@ -12,10 +12,21 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from streaming.events import Committed, ResponseDone, ResponseStarted, SpeechStarted, SpeechStopped
+from streaming.events import (
+    Committed,
+    ResponseDone,
+    ResponseStarted,
+    SemanticVad,
+    SessionSettings,
+    SpeechStarted,
+    SpeechStopped,
+)
+from streaming.session import STALL_SECONDS
+from streaming.turn import State
 from streaming.vad import SpeechDetector
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import Talk, talk
+from tests.voices import ScriptedVoice
 
 Sound = NDArray[np.floating]
 RATE = 24_000
@@ -153,3 +164,55 @@ async def test_a_pause_between_words_is_no_end(detector: SpeechDetector) -> None
         await t.sound(silence(800))
         await t.settle()
     assert len(t.of(Committed)) == len(t.of(ResponseDone)) == 1
+
+
+async def test_a_click_is_no_start(detector: SpeechDetector) -> None:
+    """What a phantom start is made of: a switch, a key, a hit against the microphone."""
+    click = 0.9 * np.exp(-np.arange(RATE // 25) / (RATE / 200)) * np.sin(np.arange(RATE // 25) * 0.8)
+    async with talk(detector=detector) as t:
+        for _ in range(3):
+            await t.sound(np.concatenate([silence(300), click, silence(500)]))
+        assert len(t.of(SpeechStarted)) == len(t.of(SpeechStopped))
+        assert not t.of(Committed) and not t.of(ResponseStarted)
+        await question(t)
+        assert t.of(ResponseDone)[0].status == "completed"
+
+
+async def test_a_hesitation_is_no_end(detector: SpeechDetector) -> None:
+    """A sentence, an "um", and a second and more of silence around it, which the model hears is not over."""
+    engine = ScriptedEngine()
+    first, second = np.array_split(recorded("sum.wav"), 2)
+    whole = int(recorded("sum.wav").size / RATE * 12.5)
+    engine.over = lambda context: 0.02 if context.audio_tokens < whole + 20 else 0.98
+    async with talk(engine, SessionSettings(turn_detection=SemanticVad()), detector=detector) as t:
+        await t.sound(np.concatenate([silence(300), first, silence(800), mhm(), silence(700), second]))
+        await t.sound(silence(900))
+        await t.settle()
+    assert len(t.of(Committed)) == len(t.of(ResponseDone)) == 1
+
+
+async def test_a_microphone_that_is_switched_off_ends_the_turn(detector: SpeechDetector) -> None:
+    async with talk(detector=detector) as t:
+        await t.sound(recorded("sum.wav")[:RATE])
+        t.now += STALL_SECONDS + 0.1
+        t.session.tick(t.now)
+        await t.settle()
+    assert t.of(ResponseDone)[0].status == "completed"
+
+
+@pytest.mark.parametrize("make", [mhm, cough, word])
+async def test_a_short_sound_into_the_end_of_a_reply_is_no_turn(
+    detector: SpeechDetector, make: Callable[[], Sound]
+) -> None:
+    """The reply is made and told; two seconds of it are still to be played."""
+    engine = ScriptedEngine(lambda context, sampling: ("That is twenty, as it were.",))
+    settings = SessionSettings(spoken=True, effort="none")
+    async with talk(engine, settings, ScriptedVoice(), detector) as t:
+        await question(t)
+        assert t.of(ResponseDone)[0].status == "completed"
+        await t.sound(np.concatenate([silence(200), make(), silence(400)]))
+        assert len(t.of(SpeechStarted)) == 1
+        await t.sound(silence(2000))
+        assert t.session._state is State.IDLE
+        await t.sound(recorded("day.wav"))
+        assert len(t.of(SpeechStarted)) == 2

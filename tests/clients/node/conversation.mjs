@@ -32,11 +32,7 @@ const agent = new RealtimeAgent({
     }),
   ],
 });
-const session = new RealtimeSession(agent, {
-  transport: new OpenAIRealtimeWebSocket(),
-  model: "nano",
-  config: { audio: { output: { speed: 0.5 } } }, // long enough to be cut off
-});
+const session = new RealtimeSession(agent, { transport: new OpenAIRealtimeWebSocket(), model: "nano" });
 
 // A loudspeaker: when the newest reply began to sound, and how much of it has come.
 let began = 0;
@@ -91,14 +87,17 @@ toSay = name;
 await replied;
 await played();
 
-replied = once(spoken); // to what the tool says
+// Slowly, so that the answer to what the tool says sounds for some seven seconds, and can be cut off.
+session.transport.updateSessionConfig({ audio: { output: { speed: 0.25 } } });
+const sounding = once((event) => event.type === "response.output_audio.delta");
+const cut = once(spoken); // made before it is cut off, or cancelled by that
 toSay = timer;
-await replied;
-await sleep(300); // its sound goes on for some three seconds
-
-replied = once(spoken);
+await sounding;
+await sleep(300);
 toSay = recall;
-await replied;
+await cut;
+session.transport.updateSessionConfig({ audio: { output: { speed: 1 } } });
+await once(spoken);
 await played();
 
 replied = once(spoken);
