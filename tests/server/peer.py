@@ -149,7 +149,8 @@ class Peer:
     async def close(self) -> None:
         await self.pc.close()
         if self._ears:
-            await self._ears
+            self._ears.cancel()  # a track that never began does not end
+            await asyncio.gather(self._ears, return_exceptions=True)
 
     async def hang_up(self) -> Response:
         return await self.http.post(f"{self.location}/hangup", headers=self._headers)
