@@ -1,6 +1,6 @@
 """End of speech to the first sound in the browser, over WebRTC and over WebSocket, told apart by stage.
 
-    python -m benchmarks.browser [--turns 30] [--out benchmarks/results]
+    python -m benchmarks.browser [--turns 30] [--url http://HOST:PORT] [--out benchmarks/results]
 
 A real Chromium with the page of `client_web/` asks a recorded question over and over of a real server with
 nano and its voice. The first four stages are the server's (`soundmind.timings`), counted from the last voiced
@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.processes import soundmind
 from tools.chromium import Page, chromium, microphone_file, tab
+from tools.pictures import served
 
 RECORDING = Path("tests/recordings/product.wav")
 QUIET_BEFORE, QUIET_AFTER = 0.8, 7.0  # seconds; a reply takes about two
@@ -88,15 +88,14 @@ def _both(told: list[dict[str, Any]], stage: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.browser")
     parser.add_argument("--turns", type=int, default=30, help="of each transport")
+    parser.add_argument("--url", help="a server that runs already")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         question = Path(folder, "question.wav")
         microphone_file(question, [RECORDING], QUIET_BEFORE, QUIET_AFTER)
-        with soundmind("serve", "--port", "0") as server:
-            url = server.until(r"listening on (http://\S+)")[1]
-            with chromium(question) as address:
-                seen = asyncio.run(measure(address, url, arguments.turns))
+        with served(arguments.url) as url, chromium(question) as address:
+            seen = asyncio.run(measure(address, url, arguments.turns))
     where = f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[1]:.1f}"
     text = f"# End of speech to the first sound in the browser\n\n{table(seen)}\n\n{where}\n"
     arguments.out.mkdir(parents=True, exist_ok=True)

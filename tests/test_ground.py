@@ -43,9 +43,7 @@ UNMIRRORED = {
     "server/client_events.py": "tables and types, which test_protocol.py and test_events_doc.py go through",
     "streaming/voice.py": "an interface, which test_piper.py goes through",
     "streaming/lexicon.py": "tables, which test_spoken_text.py and test_clauses.py go through",
-    "server/page.py": "what a browser is given: tests/client_web/test_page.py opens it in one",
-    "tools/chromium.py": "drives the browser of tests/client_web/, which nothing else can be tested with",
-    "tools/pictures.py": "makes docs/client-*.png with the real model; they are looked at",
+    "tools/pictures.py": "a recipe: its conversation is that of tests/client_web/test_nano.py",
     "server/metrics.py": "read over HTTP in test_app.py and, beside the real engine, in test_live.py",
 }
 

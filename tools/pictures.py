@@ -22,8 +22,8 @@ from tools.chromium import NotInstalled, Page, chromium, microphone_file, tab
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = [ROOT / "tests" / "recordings" / f"{name}.wav" for name in ("sum", "product")]
 QUIET_BEFORE, QUIET_AFTER = 1.0, 16.0  # seconds: the second turn is typed between the questions
-WIDTH, HEIGHT, SCALE = 1280, 860, 1.5
-PATIENCE = 240.0  # seconds for the conversation, on a slow machine
+WIDTH, HEIGHT, SCALE = 1280, 960, 1.5
+PATIENCE = 120.0  # seconds for the conversation, on a slow machine
 CONVERSATION = "(await import('/main.js')).app.conversation"
 SETTINGS = '{"transport": "websocket"}'  # captions follow the sound to the word
 
@@ -56,8 +56,11 @@ async def take(address: str, url: str) -> None:
         stored = f"localStorage['soundmind.settings'] = '{SETTINGS}'"
         await page.command("Page.addScriptToEvaluateOnNewDocument", source=stored)
         await page.go(url)
-        async with asyncio.timeout(PATIENCE):
-            await converse(page)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await converse(page)
+        except TimeoutError:
+            raise SystemExit(f"nothing came of: {page.awaited}") from None
         pictures = {}
         for name, dark in (("client-light.png", False), ("client-dark.png", True)):
             await page.dark(dark)

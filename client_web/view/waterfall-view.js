@@ -44,7 +44,7 @@ function draw({ lanes, ticks, from, to }, words) {
   const height = TOP + lanes.length * ROW + FOOT;
   const x = (ms) => LEFT + ((ms - from) / (to - from)) * (WIDTH - LEFT);
   const picture = makeSvg("svg", { class: "waterfall", viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": words });
-  const shown = ticks.filter((ms) => x(ms) > LEFT + 10 && x(ms) < WIDTH - 10); // whose labels have room
+  const shown = ticks.filter((ms) => x(ms) > LEFT + 10 && x(ms) < WIDTH - 16); // whose labels have room
   for (const ms of ticks) {
     const at = x(ms).toFixed(1);
     picture.append(makeSvg("line", { class: ms ? "grid" : "zero", x1: at, x2: at, y1: TOP, y2: TOP + lanes.length * ROW }));
