@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket
 from server import client_secrets, offer
 from server.auth import Caller, Denied, Doors, TooManySecrets
 from server.calls import CONNECT_SECONDS, Calls
+from server.connection import Host, LiveSession
 from server.ice import Ice
 from server.limits import Account, LimitReached, Limits
 from server.metrics import Metrics
@@ -31,7 +32,7 @@ from server.protocol import ProtocolError
 from server.resume import ResumeFailed
 from server.traces import Traces
 from server.webrtc import BadOffer
-from server.websocket import Host, LiveSession, realtime, resume
+from server.websocket import realtime, resume
 from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
 
 MAX_MESSAGE = (

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server import client_events as ce
+from server.connection import Host
 from server.ice import Ice
 from server.limits import Account
 from server.outbox import SlowClient
@@ -23,7 +24,6 @@ from server.resume import Line, Lines, ResumeFailed
 from server.server_events import Narrator
 from server.session_object import SessionState
 from server.webrtc import Call, Ended, Peer
-from server.websocket import Host
 from streaming import asked
 from streaming.events import EngineUnavailable
 

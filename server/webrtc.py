@@ -36,6 +36,7 @@ from av.packet import Packet as Encoded
 
 from server import client_events as ce
 from server import protocol as p
+from server.connection import Connection, Host, new_id
 from server.hearing import Hearing, Packet
 from server.ice import Ice
 from server.limits import Account
@@ -45,7 +46,6 @@ from server.playback import FRAME_BYTES, Playback, Told
 from server.resume import Line as ResumableLine
 from server.server_events import Narrator, Wire
 from server.session_object import SessionState
-from server.websocket import Connection, Host, new_id
 from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
 
 CHANNEL = "oai-events"
