@@ -58,6 +58,12 @@ async def test_a_client_that_closes_leaves_nothing(engine: ScriptedEngine) -> No
             await other.place(await other.offer())
 
 
+@pytest.mark.fault(
+    fault="call that never connects",
+    provoked="an offer over WebRTC whose client never answers",
+    seen="nobody is there; the log says what was missing (ICE, DTLS, or the data channel)",
+    kept="nothing; its place is free after `connect_seconds`",
+)
 async def test_a_call_that_never_connects_is_freed(
     engine: ScriptedEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -211,6 +217,12 @@ async def coming_back(client: Peer, token: str, after: str) -> None:
     client.location = answer.headers["location"]
 
 
+@pytest.mark.fault(
+    fault="network gone in mid-call",
+    provoked="all packets are lost in mid-reply; the client comes back over another peer connection",
+    seen="the events it missed, once and in order, and the reply's sound from where it had stopped",
+    kept="the session; what had been sent until then counts as heard",
+)
 async def test_a_call_goes_on_over_another_network(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
