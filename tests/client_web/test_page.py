@@ -171,20 +171,24 @@ async def test_a_microphone_that_is_denied_is_explained(at: Scene) -> None:
     at.clean()
 
 
-async def test_push_to_talk(at: Scene) -> None:
-    page = at.page
-    await page.evaluate("document.querySelector('select[name=talk]').value = 'push'")
-    await page.evaluate("document.querySelector('#settings form').dispatchEvent(new Event('input'))")
-    await page.click("#talk")
-    await page.says("#activity", "Ready")
-    await page.mouse("mousePressed", "#push")
-    await page.says("#push", "Release")
-    await at.looked_at("push")
-    await page.until(f"(async () => {APP}.conversation.pressedMs > 400)()")
-    await page.mouse("mouseReleased", "#push")
-    await page.says(".user .words", HEARD)
-    await page.says(".caption", ANSWER.split(",")[0])
-    at.clean()
+@pytest.mark.parametrize("transport", ["websocket", "webrtc"])
+async def test_push_to_talk(page: Page, transport: str) -> None:
+    async with scene(page, transport) as at:
+        await page.evaluate("document.querySelector('select[name=talk]').value = 'push'")
+        await page.evaluate("document.querySelector('#settings form').dispatchEvent(new Event('input'))")
+        await page.click("#talk")
+        await page.until("document.querySelector('#push').checkVisibility()")
+        await page.says("#activity", "Ready")
+        assert await page.evaluate(f"(async () => {APP}.conversation.microphone.track.enabled)()") is False
+        await page.mouse("mousePressed", "#push")
+        await page.says("#push", "Release")
+        await at.looked_at("push")
+        await page.until(f"(async () => {APP}.conversation.pressedMs > 400)()")
+        await page.mouse("mouseReleased", "#push")
+        await page.says(".user .words", HEARD)
+        await page.says(".caption", ANSWER.split(",")[0])
+        assert await page.text("#trouble") == ""
+        at.clean()
 
 
 async def test_mute_sends_silence(at: Scene) -> None:
