@@ -114,6 +114,21 @@ async def test_where_webrtc_does_not_connect_it_is_websocket(page: Page) -> None
         at.clean()
 
 
+async def test_a_phone_shows_the_beginning_and_folds_the_measurements(page: Page) -> None:
+    async with scene(page) as at:
+        await page.size(*PHONE)
+        await page.go(at.url)
+        await page.until("document.querySelector('#examples button')")
+        await page.evaluate("new Promise((done) => setTimeout(done, 200))")
+        assert await page.evaluate("scrollY") == 0
+        await page.click("#examples li:first-child button")
+        await page.says(".timing summary", "until the first sound here")
+        assert await page.evaluate("document.querySelector('.timing').open") is False
+        await page.click(".timing summary")
+        await page.says(".stages", "first word")
+        at.clean()
+
+
 async def test_a_question_in_writing_needs_no_microphone(at: Scene) -> None:
     page = at.page
     await page.click("#examples li:first-child button")
