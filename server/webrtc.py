@@ -51,7 +51,7 @@ CHANNEL = "oai-events"
 MAX_OFFER = 2**16  # characters
 GATHER_SECONDS = 3  # for the servers that help to answer
 UNSENT = 2**18  # bytes on the data channel, from which on the writer waits
-UNREAD_EVENTS = 1000  # of the client, from which on it counts as flooding
+UNREAD_EVENTS, UNREAD_BYTES = 1000, 2**24  # of the client, from which on it counts as flooding
 UNREAD_PACKETS = 500  # 10 s: of a loop that busy no audio is worth keeping
 FAREWELL_SECONDS = 2.0  # for the last events of a call that the server ends
 LATE_SECONDS = 0.1  # frames that are later than this are skipped, not sent in a burst
@@ -76,6 +76,7 @@ class Channel:
     def __init__(self) -> None:
         self._channel: RTCDataChannel | None = None
         self._unread: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self._unread_bytes = 0
         self._sent = asyncio.Event()
         self.ready = asyncio.Event()  # it is open, or will not be
         self.why = ""  # it is over
@@ -97,7 +98,8 @@ class Channel:
         self.ready.set()
 
     def _received(self, message: str | bytes) -> None:
-        if self._unread.qsize() > UNREAD_EVENTS:
+        self._unread_bytes += len(message)
+        if self._unread.qsize() >= UNREAD_EVENTS or self._unread_bytes > UNREAD_BYTES:
             self.over("the client sends events faster than they can be read")
         else:
             self._unread.put_nowait(message)
@@ -107,6 +109,7 @@ class Channel:
         message = None if self.why else await self._unread.get()
         if message is None:
             return {"type": "websocket.disconnect"}
+        self._unread_bytes -= len(message)
         return {"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message}
 
     async def send_text(self, data: str) -> None:

@@ -179,6 +179,7 @@ class VllmEngine:
         self.kv_tokens = int(llm.vllm_config.cache_config.num_gpu_blocks) * self.block
         self._places = Places(self.kv_tokens, self.max_tokens)
         self._dead = False
+        self._limits: set[asyncio.Timeout] = set()  # of what is awaited
         self._processes = processes
 
     @classmethod
@@ -193,7 +194,15 @@ class VllmEngine:
         return await asyncio.to_thread(_create, folder, config, list(vllm_args))
 
     async def close(self) -> None:
-        """End the engine's processes, also of one that has died: those that outlived it are killed."""
+        """End the engine's processes, also of one that has died: those that outlived it are killed.
+
+        Requests under way end with EngineUnavailable: vLLM tells them only where its own output task is the
+        first to see the death, which the shutdown cancels.
+        """
+        self._dead = True
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
+        await asyncio.sleep(0)  # they are interrupted while there still is something to abort them
         llm, self._llm = self._llm, None
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
         llm.shutdown = lambda: None  # its __del__ calls it again, maybe when the interpreter is going down
@@ -297,13 +306,27 @@ class VllmEngine:
             raise EngineUnavailable("the engine is not running")
         try:
             async with aclosing(self._llm.generate(prompt, params, uuid.uuid4().hex)) as outputs:
-                async for output in outputs:
+                while (output := await self._while_it_lives(outputs)) is not None:
                     yield output
         except EngineDeadError as error:
             self._dead = True
             raise EngineUnavailable("the engine has died") from error
         except VLLMClientError as error:
             raise Refused(str(error)) from error
+
+    async def _while_it_lives(self, outputs: AsyncGenerator[Any, None]) -> Any | None:
+        """The next one; None at the end. Raises EngineUnavailable when the engine is closed meanwhile."""
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._limits.add(limit)
+                return await anext(outputs, None)
+        except TimeoutError as error:
+            if limit.expired():
+                raise EngineUnavailable("the engine has died") from error
+            raise
+        finally:
+            self._limits.discard(limit)
 
     def _input(self, context: Context) -> Any:
         from model.vllm_inputs import AudioItem, audio_prompt

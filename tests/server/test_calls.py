@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, cast
 
+import aioice.ice
 import pytest
+from aioice import stun
+from aiortc import RTCSessionDescription
 from httpx import AsyncClient
 
+from benchmarks.lossy import Relay, Weather, host_candidate, redirected, without_candidates
+from server.ice import Ice
 from server.limits import Limits
 from tests.scripted import ScriptedEngine
 from tests.server.client import eventually, idle, pcm, serving
@@ -177,3 +183,45 @@ async def test_pages_of_other_origins(engine: ScriptedEngine) -> None:
             assert "access-control-allow-origin" not in asked.headers
             answer = await client.post(await client.offer(), headers=page)
             assert answer.status_code == 403
+
+
+async def test_a_client_whose_network_is_gone_is_noticed(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the checks that ICE makes all along (RFC 7675), every 5 s by default."""
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.05)
+    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)
+    caplog.set_level("INFO", "soundmind")
+    async with serving(engine, Tone()) as url, peer(url) as client:
+        sdp = (await client.post(without_candidates(await client.offer()), QUICK)).text
+        async with Relay(host_candidate(sdp)) as relay:
+            through = RTCSessionDescription(redirected(sdp, relay.port), "answer")
+            await client.pc.setRemoteDescription(through)
+            await client.until("session.created")
+            relay.weather = Weather(loss=1.0)
+            await eventually(lambda: "ended: the peer connection" in caplog.text)
+    await idle(engine)
+
+
+class Stun(asyncio.DatagramProtocol):
+    """A server that says where everybody comes from."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        asked = stun.parse_message(data)
+        answer = stun.Message(asked.message_method, stun.Class.RESPONSE, asked.transaction_id)
+        answer.attributes["XOR-MAPPED-ADDRESS"] = ("192.0.2.99", addr[1])
+        self._transport.sendto(bytes(answer), addr)
+
+
+async def test_a_stun_server_tells_our_address_and_a_dead_one_holds_nobody_up(engine: ScriptedEngine) -> None:
+    helper, _ = await asyncio.get_running_loop().create_datagram_endpoint(Stun, local_addr=("127.0.0.1", 0))
+    there = Ice(servers=(f"stun:127.0.0.1:{helper.get_extra_info('sockname')[1]}",))
+    async with serving(engine, Tone(), ice=there) as url, peer(url) as client:
+        answer = (await client.post(await client.offer())).text
+        assert "192.0.2.99" in answer and "typ srflx" in answer
+    helper.close()
+    async with serving(engine, Tone(), ice=there) as url, calling(url) as client:
+        await client.update()

@@ -193,6 +193,21 @@ async def test_a_lost_packet_is_made_up_for(url: str, monkeypatch: pytest.Monkey
         assert 1300 <= spoken <= 2100  # the second, its padding and the silence that ended it
 
 
+@pytest.mark.parametrize(("size", "most"), [(1, webrtc.UNREAD_EVENTS), (2**18, webrtc.UNREAD_BYTES // 2**18)])
+async def test_a_client_that_floods_is_over(size: int, most: int) -> None:
+    channel = webrtc.Channel()
+    for _ in range(most):
+        channel._received("x" * size)
+    assert not channel.why
+    for _ in range(most):
+        assert (await channel.receive())["text"]
+        channel._received("x" * size)
+    assert not channel.why
+    channel._received("x" * size)
+    assert "faster than they can be read" in channel.why
+    assert (await channel.receive())["type"] == "websocket.disconnect"
+
+
 async def test_nano_hears_a_recording_and_answers_aloud(live: str) -> None:
     async with calling(live.replace("http", "ws", 1)) as client:
         await client.update(audio={"input": {"transcription": {"model": "nano"}}})

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from model.checkpoint import NANO, CheckpointError
 from model.windows import Windows
 from streaming.context import Audio, Context
 from streaming.ear import Ear
-from streaming.engine import Delta, EngineStartError, Sampling, VllmEngine
-from streaming.events import Forgotten, Refused, SessionFull
+from streaming.engine import Delta, EngineStartError, Figures, Sampling, VllmEngine
+from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
 from streaming.listener import Listener
+from tests.checkpoints import config
+from tests.scripted import prompt
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -197,6 +200,31 @@ async def test_places_are_counted_in_kv_tokens(engine: VllmEngine) -> None:
         place.__exit__(None, None, None)
     with engine.admit():
         pass
+
+
+class Silent:
+    """An AsyncLLM that has died and tells its requests nothing of it."""
+
+    errored = False
+    model_config = SimpleNamespace(max_model_len=64)
+    vllm_config = SimpleNamespace(cache_config=SimpleNamespace(block_size=32, num_gpu_blocks=4))
+
+    async def generate(self, *_: object) -> AsyncGenerator[None, None]:
+        await asyncio.Event().wait()
+        yield
+
+    def shutdown(self) -> None:
+        pass
+
+
+async def test_requests_end_with_the_engine_even_where_vllm_does_not_tell_them(tmp_path: Path) -> None:
+    engine = VllmEngine(Silent(), Figures(), config(), prompt(), tmp_path)
+    waiting = asyncio.create_task(output(engine, Context.of([1])))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    await engine.close()
+    with pytest.raises(EngineUnavailable):
+        await waiting
 
 
 async def test_no_checkpoint_no_engine(tmp_path: Path) -> None:

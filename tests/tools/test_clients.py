@@ -39,16 +39,15 @@ def test_settings_in_the_home_itself_or_named_come_first(
     assert "NPM_CONFIG_USERCONFIG" not in clients.npm_settings()
 
 
-def test_what_npm_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_npm_says_is_told(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     lock.mkdir()
-    (lock / "package.json").write_text(json.dumps({"dependencies": {"nobody": "1.0.0"}}))
-    (lock / "package-lock.json").write_text("{}")
-    monkeypatch.setattr(clients, "LOCK", lock)
-    assert "npm" in clients.install(tmp_path / "to")
+    for name in ("package.json", "package-lock.json"):
+        (lock / name).write_text("no JSON")
+    assert "npm error code EUSAGE" in clients.install(tmp_path / "to", lock)
 
 
-def test_the_lock_is_of_the_package_and_says_no_place(tmp_path: Path) -> None:
+def test_the_lock_is_of_the_package_and_says_no_place() -> None:
     lock = json.loads((clients.LOCK / "package-lock.json").read_text())
     package = json.loads((clients.LOCK / "package.json").read_text())
     root = lock["packages"].pop("")
