@@ -169,7 +169,7 @@ class App {
     $("stop").disabled = activity !== "thinking" && activity !== "speaking";
     $("meter").hidden = !(live && microphone);
     write($("activity"), this.#activity(activity));
-    if (!$("meter").hidden) this.strip.draw(conversation.levels, state.marks, conversation.muted);
+    if (!$("meter").hidden) this.strip.draw(conversation.levels, state.marks);
     this.#announce(state);
   }
 
