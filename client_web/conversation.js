@@ -20,6 +20,7 @@ import { openWebSocket } from "./transport-websocket.js";
 
 const PACKET_MS = 40;
 const SHORTEST_MS = 200; // of sound that is worth an answer
+const TRAVEL_MS = 200; // from the microphone to the server's buffer, over WebRTC
 const LEVELS = 250; // packets of which the level is kept: 10 s
 
 export class Conversation {
@@ -96,7 +97,7 @@ export class Conversation {
 
   mute(on) {
     this.muted = on;
-    this.microphone?.mute(on);
+    this.#hear();
     this.changed();
   }
 
@@ -108,12 +109,25 @@ export class Conversation {
       this.stop();
       this.#send({ type: "input_audio_buffer.clear" });
       this.pressedMs = 0;
-    } else if (this.pressedMs >= SHORTEST_MS) {
-      this.#send({ type: "input_audio_buffer.commit" });
-      this.askedAt = performance.now();
-      this.#ask();
+      this.#hear();
+    } else {
+      setTimeout(() => this.#release(), this.transport === "webrtc" ? TRAVEL_MS : 0);
     }
     this.changed();
+  }
+
+  #release() {
+    if (this.pressed) return;
+    this.#hear();
+    if (this.pressedMs < SHORTEST_MS) return;
+    this.#send({ type: "input_audio_buffer.commit" });
+    this.askedAt = performance.now();
+    this.#ask();
+  }
+
+  /** Nothing leaves the microphone while it is muted, or the button is not held. */
+  #hear() {
+    this.microphone?.mute(this.muted || (this.settings.talk === "push" && !this.pressed));
   }
 
   /** A typed turn. Whoever types cuts in, too. */
@@ -137,6 +151,7 @@ export class Conversation {
   /** New settings: those of the session take effect at once, transport and model with the next connection. */
   configure(settings) {
     this.settings = settings;
+    this.#hear();
     if (this.link?.connected) this.#update();
     this.changed();
   }
@@ -225,7 +240,7 @@ export class Conversation {
           this.told(explain.MICROPHONE_LOST, "error");
         },
       });
-      this.microphone.mute(this.muted);
+      this.#hear();
       await this.link?.transport?.setTrack?.(this.microphone.track);
     } catch (error) {
       this.told(explain.microphone(error), "error");

@@ -66,6 +66,7 @@ class App {
   }
 
   async say(text) {
+    write($("trouble"), "");
     if (this.conversation.live || (await this.start({ microphone: false }))) this.conversation.say(text);
   }
 
@@ -100,7 +101,10 @@ class App {
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !document.querySelector("dialog[open]")) conversation.stop();
     });
-    document.addEventListener("pointerdown", () => conversation.touched());
+    document.addEventListener("pointerdown", async () => {
+      await conversation.touched();
+      if ($("trouble").textContent === explain.AUTOPLAY && !conversation.speaker.held) write($("trouble"), "");
+    });
     addEventListener("pagehide", () => conversation.end());
     setInterval(() => this.#timers(), 1000);
   }
@@ -165,7 +169,7 @@ class App {
     $("stop").disabled = activity !== "thinking" && activity !== "speaking";
     $("meter").hidden = !(live && microphone);
     write($("activity"), this.#activity(activity));
-    if (!$("meter").hidden) this.strip.draw(conversation.levels, state.marks, conversation.muted);
+    if (!$("meter").hidden) this.strip.draw(conversation.levels, state.marks);
     this.#announce(state);
   }
 

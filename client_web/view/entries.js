@@ -20,7 +20,7 @@ export class Entries {
   }
 
   update(state) {
-    const follow = innerHeight + scrollY > document.documentElement.scrollHeight - NEAR;
+    const follow = state.entries.length > 0 && innerHeight + scrollY > document.documentElement.scrollHeight - NEAR;
     const known = new Set(state.entries.map((entry) => entry.id));
     for (const [id, { view }] of this.views) {
       if (known.has(id)) continue;

@@ -21,7 +21,7 @@ export class Strip {
     this.pen = canvas.getContext("2d");
   }
 
-  draw(levels, marks, muted) {
+  draw(levels, marks) {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     const scale = devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(width * scale)) this.canvas.width = Math.round(width * scale);
@@ -32,7 +32,7 @@ export class Strip {
     const [accent, quiet] = [style.color, style.getPropertyValue("--quiet")];
     const shown = bars(levels, marks, Math.floor(width / BAR));
     shown.forEach(({ height: loud, spoken }, at) => {
-      const tall = Math.max(1.5, (muted ? 0 : loud) * height);
+      const tall = Math.max(1.5, loud * height);
       this.pen.fillStyle = spoken ? accent : quiet;
       this.pen.globalAlpha = spoken ? 1 : 0.55;
       this.pen.fillRect(width - (shown.length - at) * BAR, (height - tall) / 2, BAR - 1, tall);

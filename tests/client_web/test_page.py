@@ -114,6 +114,21 @@ async def test_where_webrtc_does_not_connect_it_is_websocket(page: Page) -> None
         at.clean()
 
 
+async def test_a_phone_shows_the_beginning_and_folds_the_measurements(page: Page) -> None:
+    async with scene(page) as at:
+        await page.size(*PHONE)
+        await page.go(at.url)
+        await page.until("document.querySelector('#examples button')")
+        await page.evaluate("new Promise((done) => setTimeout(done, 200))")
+        assert await page.evaluate("scrollY") == 0
+        await page.click("#examples li:first-child button")
+        await page.says(".timing summary", "until the first sound here")
+        assert await page.evaluate("document.querySelector('.timing').open") is False
+        await page.click(".timing summary")
+        await page.says(".stages", "first word")
+        at.clean()
+
+
 async def test_a_question_in_writing_needs_no_microphone(at: Scene) -> None:
     page = at.page
     await page.click("#examples li:first-child button")
@@ -171,31 +186,37 @@ async def test_a_microphone_that_is_denied_is_explained(at: Scene) -> None:
     at.clean()
 
 
-async def test_push_to_talk(at: Scene) -> None:
-    page = at.page
-    await page.evaluate("document.querySelector('select[name=talk]').value = 'push'")
-    await page.evaluate("document.querySelector('#settings form').dispatchEvent(new Event('input'))")
-    await page.click("#talk")
-    await page.says("#activity", "Ready")
-    await page.mouse("mousePressed", "#push")
-    await page.says("#push", "Release")
-    await at.looked_at("push")
-    await page.until(f"(async () => {APP}.conversation.pressedMs > 400)()")
-    await page.mouse("mouseReleased", "#push")
-    await page.says(".user .words", HEARD)
-    await page.says(".caption", ANSWER.split(",")[0])
-    at.clean()
+@pytest.mark.parametrize("transport", ["websocket", "webrtc"])
+async def test_push_to_talk(page: Page, transport: str) -> None:
+    async with scene(page, transport) as at:
+        await page.evaluate("document.querySelector('select[name=talk]').value = 'push'")
+        await page.evaluate("document.querySelector('#settings form').dispatchEvent(new Event('input'))")
+        await page.click("#talk")
+        await page.until("document.querySelector('#push').checkVisibility()")
+        await page.says("#activity", "Ready")
+        assert await page.evaluate(f"(async () => {APP}.conversation.microphone.track.enabled)()") is False
+        await page.mouse("mousePressed", "#push")
+        await page.says("#push", "Release")
+        await at.looked_at("push")
+        await page.until(f"(async () => {APP}.conversation.pressedMs > 400)()")
+        await page.mouse("mouseReleased", "#push")
+        await page.says(".user .words", HEARD)
+        await page.says(".caption", ANSWER.split(",")[0])
+        assert await page.text("#trouble") == ""
+        at.clean()
 
 
 async def test_mute_sends_silence(at: Scene) -> None:
     page = at.page
+    sent = f"(async () => {APP}.conversation.sentMs)()"
     await page.click("#talk")
     await page.click("#mute")
     await page.until("document.querySelector('#mute').getAttribute('aria-pressed') === 'true'")
-    loud = f"(async () => Math.max(...{APP}.conversation.levels.slice(-20).map((one) => one.level)))()"
-    await page.until(f"{loud}.then((level) => level === 0)")
-    await page.until(f"(async () => {APP}.conversation.sentMs > 6500)()")  # longer than the recording
-    assert (await at.state())["marks"] == [] or await page.evaluate(f"{loud}") == 0
+    muted_at = await page.evaluate(sent)
+    await page.until(f"{sent}.then((ms) => ms > {muted_at + 7000})")  # longer than the recording
+    assert all(mark["startMs"] <= muted_at for mark in (await at.state())["marks"])
+    level = f"(async () => Math.max(...{APP}.conversation.levels.slice(-100).map((one) => one.level)))()"
+    assert await page.evaluate(level) == 0
     await at.looked_at("muted")
     at.clean()
 
