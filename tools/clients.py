@@ -9,7 +9,6 @@ nothing unless it fails. Knows no tests.
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
 import sys
@@ -28,15 +27,10 @@ def home() -> Path:
     return Path(found.origin).parent
 
 
-def npm_settings() -> dict[str, str]:
-    """The environment for npm. With another HOME than the account's own it would not see the account's
-    settings, which may say where packages are found: name them. Node itself has to be on the path."""
-    environment = dict(os.environ, PATH=f"{home() / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
-    settings = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".npmrc"
-    given = any(name.lower() == "npm_config_userconfig" for name in environment)
-    if not given and not (Path.home() / ".npmrc").exists() and os.access(settings, os.R_OK):
-        environment["NPM_CONFIG_USERCONFIG"] = str(settings)
-    return environment
+def environment() -> dict[str, str]:
+    """For npm: Node itself has to be on the path, and trusts what the system trusts, as pip is made to."""
+    path = f"{home() / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {"NODE_USE_SYSTEM_CA": "1", **os.environ, "PATH": path}
 
 
 def install(folder: Path, lock: Path = LOCK) -> str:
@@ -46,7 +40,7 @@ def install(folder: Path, lock: Path = LOCK) -> str:
         shutil.copyfile(lock / name, folder / name)
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     command = [str(home() / "bin" / "node"), str(home() / NPM), "ci", *quiet]
-    done = subprocess.run(command, cwd=folder, env=npm_settings(), capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     return f"npm's packages could not be installed:\n{done.stderr}" if done.returncode else ""
 
 
