@@ -49,6 +49,7 @@ from streaming.microphone import RATE_IN
 from streaming.piper import piper
 from streaming.session import Session
 from streaming.supervisor import Supervisor
+from streaming.turn import Happened
 from streaming.vad import SpeechDetector
 from streaming.warm_up import warm_up
 
@@ -126,9 +127,9 @@ class Watched(Session):
             self.watch.note("arrived")
         super().append_audio(pcm)
 
-    def _hold_reply(self, held: bool) -> None:
-        super()._hold_reply(held)
-        if held:
+    def _happened(self, event: Happened, *args: Any, **kwargs: Any) -> None:
+        super()._happened(event, *args, **kwargs)
+        if event is Happened.SOUND:
             self.watch.note("held")
 
 

@@ -314,8 +314,8 @@ def tone(ms: int) -> bytes:
 
 async def scripted(events: int, clients: int, seed: int) -> Outcome:
     """Over an engine that replies by rote. What is left behind is counted object by object."""
+    from server.connection import Connection
     from server.metrics import Metrics
-    from server.websocket import Connection
     from streaming.session import Session
     from tests.scripted import REPLY
     from tests.server.scripted_server import Rote, running

@@ -130,7 +130,7 @@ class Caller:
         listening = asyncio.create_task(self._listen())
         try:
             transceiver = pc.addTransceiver(self.voice)
-            Tap.into(transceiver.receiver, self.packets)
+            Tap.into(transceiver.receiver, self.packets.put_nowait)
             channel = pc.createDataChannel(CHANNEL)
             channel.on("message", lambda text: self.events.put_nowait(json.loads(text)))
             await pc.setLocalDescription(await pc.createOffer())

@@ -22,15 +22,17 @@ from starlette.websockets import WebSocket
 from server import client_secrets, offer
 from server.auth import Caller, Denied, Doors, TooManySecrets
 from server.calls import CONNECT_SECONDS, Calls
+from server.connection import Host, LiveSession
 from server.ice import Ice
 from server.limits import Account, LimitReached, Limits
 from server.metrics import Metrics
 from server.observer import Observer, Observers
 from server.page import SecurityHeaders, page_routes
 from server.protocol import ProtocolError
+from server.resume import ResumeFailed
 from server.traces import Traces
 from server.webrtc import BadOffer
-from server.websocket import Host, LiveSession, realtime, resume
+from server.websocket import realtime, resume
 from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
 
 MAX_MESSAGE = (
@@ -211,7 +213,11 @@ async def _call(request: Request) -> Response:
         caller = _caller(request)
         offered = await offer.read(request.headers, await _body(request))
         account = served.accounts[caller.account]
-        call_id, sdp = await served.calls.open(offered.sdp, account, caller.session, offered.session)
+        if token := request.query_params.get("resume"):
+            after = request.query_params.get("after")
+            call_id, sdp = await served.calls.resume(offered.sdp, account, token, after)
+        else:
+            call_id, sdp = await served.calls.open(offered.sdp, account, caller.session, offered.session)
     except Denied as denied:
         return _denied(served, denied)
     except TooLarge:
@@ -222,6 +228,8 @@ async def _call(request: Request) -> Response:
         return refused("invalid_request_error", error.message, 400, error.code, error.param)
     except SessionError as error:
         return refused("invalid_request_error", str(error), 400, error.code, "session")
+    except ResumeFailed as error:
+        return refused("invalid_request_error", str(error), 404, error.code, "resume")
     except LimitReached as error:
         return refused("rate_limit_error", str(error), 429, error.code)
     except SessionFull as error:

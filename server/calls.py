@@ -7,24 +7,40 @@ on; one that does not come about in time, or breaks off, gives it back and says 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from server import client_events as ce
+from server.connection import Host
 from server.ice import Ice
 from server.limits import Account
 from server.outbox import SlowClient
+from server.resume import Line, Lines, ResumeFailed
+from server.server_events import Narrator
 from server.session_object import SessionState
-from server.webrtc import Call, Ended
-from server.websocket import Host
+from server.webrtc import Call, Ended, Peer
 from streaming import asked
 from streaming.events import EngineUnavailable
 
 CONNECT_SECONDS = 15.0
 
 logger = logging.getLogger("soundmind")
+
+Answered = asyncio.Future[tuple[str, str]]  # a call's id, and the SDP
+
+
+@dataclass(frozen=True)
+class Held:
+    """An open call."""
+
+    call: Call
+    account: Account
+    line: Line
 
 
 class Calls:
@@ -33,12 +49,10 @@ class Calls:
         self._host = host
         self._ice = ice
         self._connect_seconds = connect_seconds
-        self._calls: dict[str, tuple[Call, Account]] = {}
-        self._held: set[asyncio.Task[None]] = set()
+        self._calls: dict[str, Held] = {}
+        self._lines = Lines()
+        self._running: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup | None = None
-
-    def __len__(self) -> int:
-        return len(self._held)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -47,19 +61,36 @@ class Calls:
             try:
                 yield
             finally:
-                for task in self._held:
+                for task in self._running:
                     task.cancel()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        assert self._tasks is not None
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
 
     async def open(self, offer: str, account: Account, *wanted: ce.Session | None) -> tuple[str, str]:
         """The new call's id, and the SDP to answer with. `wanted`: how it is set, the later over the earlier.
 
         Raises BadOffer, ProtocolError, SessionError, LimitReached, SessionFull and EngineUnavailable.
         """
-        assert self._tasks is not None
-        answered: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
-        task = self._tasks.create_task(self._hold(offer, account, wanted, answered))
-        self._held.add(task)
-        task.add_done_callback(self._held.discard)
+        answered: Answered = asyncio.get_running_loop().create_future()
+        return await self._answer(self._hold(offer, account, wanted, answered), answered)
+
+    async def resume(self, offer: str, account: Account, token: str, after: str | None) -> tuple[str, str]:
+        """Go on with a call over another peer connection: its id, and the SDP. `after`: the last event had.
+
+        Raises BadOffer and ResumeFailed.
+        """
+        line = self._lines.find(token, account)
+        held = next(held for held in self._calls.values() if held.line is line)
+        answered: Answered = asyncio.get_running_loop().create_future()
+        return await self._answer(self._go_on(offer, held, after, answered), answered)
+
+    async def _answer(self, work: Coroutine[Any, Any, None], answered: Answered) -> tuple[str, str]:
+        task = self._start(work)
         try:
             return await answered
         except asyncio.CancelledError:
@@ -68,31 +99,34 @@ class Calls:
 
     def hang_up(self, call_id: str, account: Account) -> bool:
         """False where the account has no such call."""
-        call, whose = self._calls.get(call_id, (None, None))
-        if call is None or whose is not account:
+        held = self._calls.get(call_id)
+        if held is None or held.account is not account:
             return False
-        call.channel.over("the client hung up")
+        self._start(held.line.close())
         return True
 
     async def _hold(
-        self,
-        offer: str,
-        account: Account,
-        wanted: tuple[ce.Session | None, ...],
-        answered: asyncio.Future[tuple[str, str]],
+        self, offer: str, account: Account, wanted: tuple[ce.Session | None, ...], answered: Answered
     ) -> None:
         """One call, from end to end. What goes wrong before the answer is whose who waits for it."""
         try:
             with account.session(), self._host.admit():
                 seconds = account.limits.session_seconds
-                call = Call(self._host, account, self._state(seconds, wanted), self._ice)
+                peer = Peer(self._ice)
+                line = Line(peer.channel, account, self._host.resume_seconds)
                 try:
-                    answered.set_result((call.id, await call.answer(offer)))
-                    self._calls[call.id] = (call, account)
-                    await self._converse(call, seconds)
+                    call = Call(self._host, account, self._state(seconds, wanted), line)
+                    line.away = call.away
+                    answered.set_result((call.id, await peer.answer(offer, call.sound)))
+                    self._calls[call.id] = Held(call, account, line)
+                    self._start(_closing(peer))
+                    with self._lines.hold(line):
+                        await self._converse(call, peer, seconds)
+                    await line.close()
                 finally:
-                    self._calls.pop(call.id, None)
-                    await call.close()
+                    self._calls = {name: held for name, held in self._calls.items() if held.line is not line}
+                    line.end()
+                    await peer.close()
         except Exception as error:
             if answered.done():
                 logger.exception("a call failed")
@@ -100,6 +134,29 @@ class Calls:
                 answered.set_exception(error)
         finally:
             answered.cancel()
+
+    async def _go_on(self, offer: str, held: Held, after: str | None, answered: Answered) -> None:
+        """One more peer connection of a call, until it is left."""
+        peer, call = Peer(self._ice), held.call
+        try:
+            answered.set_result((call.id, await peer.answer(offer, call.sound)))
+            await peer.connected(self._connect_seconds)
+            call.sound.packets.put_nowait(None)
+            await held.line.attach(peer.channel, after)
+        except Ended as error:
+            logger.warning("%s is not resumed: %s", call.id, error)
+        except ResumeFailed as error:
+            self._host.refused(error.code, str(error))
+            await peer.channel.send_text(json.dumps(Narrator("").error(error.code, str(error))))
+            await peer.channel.close()
+        except Exception as error:
+            if answered.done():
+                logger.exception("a call failed")
+            else:
+                answered.set_exception(error)
+        finally:
+            answered.cancel()
+            await peer.close()
 
     def _state(self, seconds: float | None, wanted: tuple[ce.Session | None, ...]) -> SessionState:
         """Raises SessionError and ProtocolError for what cannot be."""
@@ -109,13 +166,13 @@ class Calls:
         asked.check(state.settings)
         return state
 
-    async def _converse(self, call: Call, seconds: float | None) -> None:
+    async def _converse(self, call: Call, peer: Peer, seconds: float | None) -> None:
         length = asyncio.timeout(seconds)
         try:
             async with length:
-                await call.connected(self._connect_seconds)
+                await peer.connected(self._connect_seconds)
                 await call.run()
-            logger.info("%s ended: %s", call.id, call.channel.why)
+            logger.info("%s ended: %s", call.id, peer.channel.why)
         except Ended as error:
             logger.warning("%s freed: %s", call.id, error)
         except TimeoutError:
@@ -129,3 +186,9 @@ class Calls:
         except Exception:
             logger.exception("%s: the conversation failed", call.id)
             await call.farewell("server_error", "the conversation failed")
+
+
+async def _closing(peer: Peer) -> None:
+    """A peer connection that has dropped is no use any more, though its call may go on."""
+    await peer.channel.finished.wait()
+    await peer.close()

@@ -123,13 +123,19 @@ handshake: 401 `invalid_api_key`, 403 `origin_not_allowed`.
 
 ### Coming back
 
-Over WebSocket, with `soundmind: {resume: true}` in session.update, session.updated has `soundmind.resume`:
+With `soundmind: {resume: true}` in session.update, session.updated has `soundmind.resume`:
 `token`, and the `seconds` that the conversation is kept when the line drops (not when the client closes with
 1000). It keeps its place and goes on: a response in the making is completed, a turn that was being spoken
 stays open. `/v1/realtime?resume=TOKEN&after=EVENT_ID`, with the same key, goes on with it: the events behind
 that one, once and in order, then `soundmind.resumed`, then whatever comes. Who comes while the first is still
 there takes its place; the first is closed (1008). Events are kept up to 5000 and 8 MiB. Where the token is
 unknown, another's or expired, or what was missed is no longer kept: `resume_failed`, closed (1008).
+
+A call comes back by another offer to `/v1/realtime/calls?resume=TOKEN&after=EVENT_ID`, also from another
+network, whether the first peer connection is known to have failed or not: the answer names the same call, and
+its audio goes on over the new tracks, a reply where it had stopped. What the lost line had been sent until it
+failed counts as heard. An unknown token is answered 404 (`resume_failed`). A data channel that its client
+closes, or `hangup`, ends the call. A WebSocket comes back as a WebSocket, a call as a call.
 
 ### The engine
 

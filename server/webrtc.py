@@ -3,8 +3,8 @@
 The client offers audio and the data channel `oai-events`; the events are those of the WebSocket but for the
 audio. What it says comes as RTP and goes to the session as samples (`server.hearing`); what the replies say
 waits here and leaves frame by frame (`server.playback`), so that an interruption silences it at once and
-leaves in the conversation what had been sent. A call has one owner, who runs it (`server.calls`): whatever
-ends it, the peer connection is closed, and nothing of it is left. Knows no HTTP and no keys.
+leaves in the conversation what had been sent. `Peer` is one peer connection; a call can outlive it and go on
+over another, where the client comes back. Both have one owner (`server.calls`). Knows no HTTP and no keys.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -36,15 +36,16 @@ from av.packet import Packet as Encoded
 
 from server import client_events as ce
 from server import protocol as p
+from server.connection import Connection, Host, new_id
 from server.hearing import Hearing, Packet
 from server.ice import Ice
 from server.limits import Account
 from server.opus import FRAME, RATE, Encoder
 from server.outbox import Outbox, SlowClient
 from server.playback import FRAME_BYTES, Playback, Told
+from server.resume import Line as ResumableLine
 from server.server_events import Narrator, Wire
 from server.session_object import SessionState
-from server.websocket import Connection, Host, new_id
 from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
 
 CHANNEL = "oai-events"
@@ -54,6 +55,7 @@ UNSENT = 2**18  # bytes on the data channel, from which on the writer waits
 UNREAD_EVENTS, UNREAD_BYTES = 1000, 2**24  # of the client, from which on it counts as flooding
 UNREAD_PACKETS = 500  # 10 s: of a loop that busy no audio is worth keeping
 FAREWELL_SECONDS = 2.0  # for the last events of a call that the server ends
+NORMAL, DROPPED = 1000, 1006  # RFC 6455 7.4.1: a data channel has no codes of its own
 LATE_SECONDS = 0.1  # frames that are later than this are skipped, not sent in a burst
 FRAME_SECONDS = FRAME / RATE
 CLOCK = 48_000  # Hz, of Opus time stamps whatever the sampling rate (RFC 7587 4.1)
@@ -79,7 +81,9 @@ class Channel:
         self._unread_bytes = 0
         self._sent = asyncio.Event()
         self.ready = asyncio.Event()  # it is open, or will not be
+        self.finished = asyncio.Event()
         self.why = ""  # it is over
+        self._code = DROPPED
 
     def opened(self, channel: RTCDataChannel) -> None:
         if channel.label != CHANNEL or self._channel is not None:
@@ -88,19 +92,21 @@ class Channel:
         channel.bufferedAmountLowThreshold = UNSENT // 2
         channel.on("message", self._received)
         channel.on("bufferedamountlow", self._sent.set)
-        channel.on("close", lambda: self.over("the client closed the data channel"))
+        channel.on("close", lambda: self.over("the client closed the data channel", NORMAL))
         self.ready.set()
 
-    def over(self, why: str) -> None:
-        """Whoever reads is told; the first reason counts."""
-        self.why = self.why or why
+    def over(self, why: str, code: int) -> None:
+        """Whoever reads is told; the first reason counts. `code`: NORMAL, the client does not come back."""
+        if not self.why:
+            self.why, self._code = why, code
         self._unread.put_nowait(None)
         self.ready.set()
+        self.finished.set()
 
     def _received(self, message: str | bytes) -> None:
         self._unread_bytes += len(message)
         if self._unread.qsize() >= UNREAD_EVENTS or self._unread_bytes > UNREAD_BYTES:
-            self.over("the client sends events faster than they can be read")
+            self.over("the client sends events faster than they can be read", NORMAL)
         else:
             self._unread.put_nowait(message)
 
@@ -108,7 +114,7 @@ class Channel:
         """As an ASGI WebSocket has it."""
         message = None if self.why else await self._unread.get()
         if message is None:
-            return {"type": "websocket.disconnect"}
+            return {"type": "websocket.disconnect", "code": self._code}
         self._unread_bytes -= len(message)
         return {"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message}
 
@@ -125,15 +131,25 @@ class Channel:
         if channel.bufferedAmount > UNSENT:
             await self._sent.wait()
 
-    async def flushed(self) -> None:
-        """Returns once all of it has gone out."""
+    async def close(self, code: int = NORMAL) -> None:
+        """What is left goes out first, but for a client that has come back over another."""
         channel = self._channel
-        if channel is None or channel.readyState != "open":
-            return
-        channel.bufferedAmountLowThreshold = 0
-        self._sent.clear()
-        if channel.bufferedAmount:
-            await self._sent.wait()
+        if code == NORMAL and channel is not None and channel.readyState == "open":
+            channel.bufferedAmountLowThreshold = 0
+            self._sent.clear()
+            if channel.bufferedAmount:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(FAREWELL_SECONDS):
+                        await self._sent.wait()
+        self.over("closed by the server", code)
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A call's, whichever peer connection carries it. None among the packets: what follows is of another."""
+
+    playback: Playback
+    packets: asyncio.Queue[Packet | None] = field(default_factory=asyncio.Queue)
 
 
 class Spoken(MediaStreamTrack):
@@ -141,9 +157,9 @@ class Spoken(MediaStreamTrack):
 
     kind = "audio"
 
-    def __init__(self, playback: Playback) -> None:
+    def __init__(self, frame: Callable[[], bytes | None]) -> None:
         super().__init__()
-        self._playback = playback
+        self._frame = frame
         self._encoder = Encoder()
         self._began: float | None = None
         self._frames = 0  # by the clock
@@ -160,7 +176,7 @@ class Spoken(MediaStreamTrack):
             await asyncio.sleep(early)
         elif early < -LATE_SECONDS:
             self._frames += int(-early / FRAME_SECONDS)
-        packet = Encoded(self._encoder.encode(self._playback.frame() or bytes(FRAME_BYTES)))
+        packet = Encoded(self._encoder.encode(self._frame() or bytes(FRAME_BYTES)))
         packet.pts = self._frames * FRAME * CLOCK // RATE
         packet.time_base = Fraction(1, CLOCK)
         self._frames += 1
@@ -170,53 +186,56 @@ class Spoken(MediaStreamTrack):
 class Tap:
     """In the place of aiortc's jitter buffer, which waits for more packets than need be, and knows no FEC."""
 
-    def __init__(self, packets: asyncio.Queue[Packet]) -> None:
-        self._packets = packets
+    def __init__(self, take: Callable[[Packet], None]) -> None:
+        self._take = take
 
     def add(self, packet: Any) -> tuple[bool, None]:
         """A packet comes in; nothing of it is left for aiortc to decode."""
-        if packet.payload and not self._packets.full():
-            self._packets.put_nowait(Packet(packet.sequence_number, packet.timestamp, bytes(packet.payload)))
+        if packet.payload:
+            self._take(Packet(packet.sequence_number, packet.timestamp, bytes(packet.payload)))
         return False, None
 
     @classmethod
-    def into(cls, receiver: RTCRtpReceiver, packets: asyncio.Queue[Packet]) -> None:
+    def into(cls, receiver: RTCRtpReceiver, take: Callable[[Packet], None]) -> None:
         name = "_RTCRtpReceiver__jitter_buffer"
         assert hasattr(receiver, name), "another aiortc than the one this was written for"
-        setattr(receiver, name, cls(packets))
+        setattr(receiver, name, cls(take))
 
 
-class Call(Connection):
-    """A conversation whose client is heard and spoken to on tracks."""
+class Peer:
+    """One peer connection, from the offer on: its tracks and its channel."""
 
-    def __init__(self, host: Host, account: Account, state: SessionState, ice: Ice) -> None:
-        """Raises SessionError for a state that cannot be."""
-        self.id = new_id("rtc")
+    def __init__(self, ice: Ice) -> None:
         self.channel = Channel()
         self._ice = ice
-        self._packets: asyncio.Queue[Packet] = asyncio.Queue(UNREAD_PACKETS)
-        self._playback = Playback(self._played)
-        narrator, outbox = Narrator(new_id("conv")), Outbox()
-        super().__init__(self.channel, host, narrator, outbox, account, _over_tracks(state))
-        self._session.play_through(self._playback)
         servers = [
             RTCIceServer(server.url, server.username, server.credential) for server in ice.given(time.time())
         ]
         self._pc = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._pc.on("datachannel", self.channel.opened)
-        self._pc.on("connectionstatechange", self._line_changed)
+        self._pc.on("connectionstatechange", self._changed)
 
-    # --- the line ---
+    @property
+    def _live(self) -> bool:
+        return self.channel.ready.is_set() and not self.channel.why
 
-    async def answer(self, offer: str) -> str:
+    async def answer(self, offer: str, sound: Sound) -> str:
         """The SDP of our side, with all its candidates. Raises BadOffer."""
         _check(offer)
-        transceiver = self._pc.addTransceiver(Spoken(self._playback), "sendrecv")
+
+        def frame() -> bytes | None:
+            return sound.playback.frame() if self._live else None
+
+        def take(packet: Packet) -> None:
+            if self._live and sound.packets.qsize() < UNREAD_PACKETS:
+                sound.packets.put_nowait(packet)
+
+        transceiver = self._pc.addTransceiver(Spoken(frame), "sendrecv")
         capabilities = RTCRtpReceiver.getCapabilities("audio")
         assert capabilities is not None
         opus = [codec for codec in capabilities.codecs if codec.mimeType.lower() == "audio/opus"]
         transceiver.setCodecPreferences(opus)
-        Tap.into(transceiver.receiver, self._packets)
+        Tap.into(transceiver.receiver, take)
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(offer, "offer"))
         except Exception as error:  # aiortc has no error of its own for it
@@ -241,9 +260,9 @@ class Call(Connection):
 
         connection.get_component_candidates = ours  # type: ignore[method-assign, assignment]
 
-    def _line_changed(self) -> None:
+    def _changed(self) -> None:
         if self._pc.connectionState in ("failed", "closed"):
-            self.channel.over(f"the peer connection {self._pc.connectionState}")
+            self.channel.over(f"the peer connection {self._pc.connectionState}", DROPPED)
 
     async def connected(self, seconds: float) -> None:
         """Returns once the client can be talked to. Raises Ended if it cannot be in time."""
@@ -262,6 +281,25 @@ class Call(Connection):
             return "the DTLS handshake did not end"
         return f"the client opened no data channel {CHANNEL}"
 
+    async def close(self) -> None:
+        self.channel.over("closed by the server", DROPPED)
+        await self._pc.close()
+
+
+class Call(Connection):
+    """A conversation whose client is heard and spoken to on tracks."""
+
+    def __init__(self, host: Host, account: Account, state: SessionState, line: ResumableLine) -> None:
+        """`line`: its first data channel, and those of a client that comes back.
+
+        Raises SessionError for a state that cannot be.
+        """
+        self.id = new_id("rtc")
+        self.sound = Sound(Playback(self._played))
+        narrator, outbox = Narrator(new_id("conv")), Outbox()
+        super().__init__(line, host, narrator, outbox, account, _over_tracks(state), line)
+        self._session.play_through(self.sound.playback)
+
     async def farewell(self, code: str, message: str) -> None:
         """Send what is left, and an error behind it."""
         self._observer.refused(code, message)
@@ -270,12 +308,6 @@ class Call(Connection):
             async with asyncio.timeout(FAREWELL_SECONDS):
                 while self._outbox:
                     await self._write_one()
-                await self.channel.flushed()
-
-    async def close(self) -> None:
-        await self._pc.close()
-
-    # --- the conversation ---
 
     def _work(self) -> list[Coroutine[Any, Any, None]]:
         return [*super()._work(), self._hear()]
@@ -283,7 +315,11 @@ class Call(Connection):
     async def _hear(self) -> None:
         hearing, told = Hearing(), ""
         while True:
-            pcm = hearing.push(await self._packets.get())
+            packet = await self.sound.packets.get()
+            if packet is None:
+                hearing = Hearing()
+                continue
+            pcm = hearing.push(packet)
             if not pcm:
                 continue
             self._observer.heard(len(pcm) / 2 / RATE)
@@ -300,11 +336,11 @@ class Call(Connection):
     def _emit(self, event: Event) -> None:
         super()._emit(event)
         if isinstance(event, ResponseDone):
-            self._playback.done(event.response_id, cut=event.status in ("cancelled", "failed"))
+            self.sound.playback.done(event.response_id, cut=event.status in ("cancelled", "failed"))
 
     def _narrate(self, event: Event) -> list[Wire]:
         if isinstance(event, SpeechDelta):
-            self._playback.push(event.response_id, event.item_id, event.pcm)
+            self.sound.playback.push(event.response_id, event.item_id, event.pcm)
             event = replace(event, pcm=b"")
         return super()._narrate(event)
 
@@ -317,7 +353,7 @@ class Call(Connection):
     def _do(self, command: p.Command) -> None:
         if not isinstance(command, p.ClearOutput):
             super()._do(command)
-        elif (playing := self._playback.playing) is not None:
+        elif (playing := self.sound.playback.playing) is not None:
             self._cancel(playing)
 
     def _updated(self, wanted: ce.Session) -> SessionState:

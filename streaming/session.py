@@ -1,11 +1,10 @@
 """The shell of one live conversation: runs the pure cores for every packet, and owns the tasks.
 
-    packet -> microphone (resample, voice, endpointing) -> turn table -> memory (ear, listener), speaker
+    packet -> microphone (resample, voice, endpointing) -> turn table -> memory (ear, listener), replies
 
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
-request, for a thought, for a transcript and for the watchdog, all in one TaskGroup. What happens is told
-through `emit`, in order. At a pause a thought begins that nobody hears; the reply takes it over if the turn
-ends there, and else it is gone. When the engine dies the session goes on, and takes audio in; what was being
+request, for thoughts, replies and transcripts, and for the watchdog, all in one TaskGroup. What happens is
+told through `emit`, in order. When the engine dies the session goes on, and takes audio in; what was being
 thought or spoken goes on with the next engine, as the same reply. Knows no wire format and no transport.
 """
 
@@ -13,28 +12,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.reasoning import Call
 from model.windows import Windows
 from streaming import asked, turn
 from streaming.audio import recording
 from streaming.context import Context
-from streaming.conversation import Conversation
 from streaming.endpointing import Doubted, NoTurn, Paused, Resumed, Started, Stopped
 from streaming.endpointing import Event as Sounded
 from streaming.engine import Engine
 from streaming.events import (
     Cleared,
     Committed,
-    CutOff,
     EmptyBuffer,
     EngineBack,
     EngineLost,
@@ -46,35 +40,23 @@ from streaming.events import (
     Item,
     ItemAdded,
     ItemDeleted,
-    NoActiveResponse,
-    ResponseActive,
     ResponseRequest,
-    ResponseStarted,
     SemanticVad,
     ServerVad,
     SessionError,
     SessionSettings,
     SpeechStarted,
     SpeechStopped,
-    Status,
-    Timings,
     TooLong,
-    TranscriptDelta,
-    TranscriptDone,
-    TranscriptFailed,
     Trouble,
-    Truncated,
-    Usage,
 )
-from streaming.failover import PATIENCE_SECONDS, Failover
-from streaming.loudspeaker import Loudspeaker
+from streaming.failover import PATIENCE_SECONDS
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
-from streaming.mouth import Mouth, Player
+from streaming.mouth import Player
 from streaming.recall import gathered, opening
-from streaming.reply import ActiveReply
-from streaming.speaker import speak, transcribe
-from streaming.thought import Thought
+from streaming.replies import Replies, new_id
+from streaming.thinking import Thinker
 from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector
 from streaming.voice import Voice
@@ -82,11 +64,6 @@ from streaming.voice import Voice
 STALL_SECONDS = 2.0  # no audio for so long in a turn: a muted microphone or a dead line; the turn ends
 WATCH_SECONDS = 0.25
 NO_ROOM = "the conversation has filled the context and truncation is disabled: the turn was not taken"
-ASIDES = 4  # replies outside the conversation at a time
-
-
-def _id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex[:20]}"
 
 
 class Session:
@@ -110,29 +87,16 @@ class Session:
         are for metrics. `patience`: seconds that a reply waits for an engine."""
         self._engine = engine
         self._emit = emit
-        self._speculated = speculated
         self._told_append = appended
-        self._append_ms: float | None = None  # the newest append's, since the last reply began
         self._settings = settings
         self._clock = clock
-        self._voice = voice
-        self._patience = patience
         self._down_since: float | None = None  # there is no engine
-        self._player: Player | None = None
         self._nobody = False  # the client is away
-        self._loudspeaker = Loudspeaker()
-        self._sounding: ActiveReply | None = None  # made, and its end still to be played
         self._microphone = Microphone(detector, settings.turn_detection, settings.hears)
         self._state = State.IDLE
         self._turn_id = ""
         self._turn_start = 0  # sample clock
-        self._reply: ActiveReply | None = None
-        self._ahead: Thought | None = None  # unheard
-        self._request = ResponseRequest()  # of the newest reply of the conversation
-        self._instead: Context | None = None  # what that reply was to, None: to the conversation
         self._judging: asyncio.Task[None] | None = None
-        self._quiet: tuple[float, int] | None = None  # since the last reply was heard: the clock, the sample
-        self._asides: dict[str, ActiveReply] = {}  # replies outside the conversation, by their ids
         self._tasks: asyncio.TaskGroup | None = None
         self._memory = Memory(
             engine,
@@ -144,6 +108,19 @@ class Session:
             lost=self._engine_lost,
             back=self._engine_back,
             truncation=settings.truncation,
+        )
+        self._thinker = Thinker(
+            engine, self._memory, emit, spawn=self._spawn, speculated=speculated, patience=patience
+        )
+        self._replies = Replies(
+            self._memory,
+            self._microphone,
+            self._thinker,
+            emit,
+            self._happened,
+            spawn=self._spawn,
+            voice=voice,
+            clock=clock,
         )
 
     # --- life ---
@@ -159,10 +136,7 @@ class Session:
                 self._memory.start()
                 self._spawn(self._watch())
         except* EngineUnavailable as group:
-            if self._reply:
-                self._finish_reply("failed", EngineUnavailable.code, "the engine is not running")
-            for aside in list(self._asides.values()):
-                self._finish_aside(aside, "failed", EngineUnavailable.code, "the engine is not running")
+            self._replies.fail(EngineUnavailable("the engine is not running"))
             raise EngineUnavailable("the engine is not running") from group
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -201,8 +175,8 @@ class Session:
 
         And let the listener catch up where neither a reply nor speech makes it.
         """
-        self._played(now)
-        if self._reply is None and not self._memory.hearing:
+        self._replies.played(now)
+        if self._replies.active is None and not self._memory.hearing:
             self._memory.catch_up()
         if self._nobody:
             return
@@ -217,15 +191,15 @@ class Session:
                     self._happened(Happened.NO_TURN)
         detection = self._settings.turn_detection
         timeout = detection.idle_timeout_ms if isinstance(detection, ServerVad) else None
-        if timeout and self._quiet and (now - self._quiet[0]) * 1000 >= timeout:
-            self._idle_for_long(min(self._quiet[1], self._microphone.clock))
+        if timeout and self._replies.quiet and (now - self._replies.quiet[0]) * 1000 >= timeout:
+            self._idle_for_long(min(self._replies.quiet[1], self._microphone.clock))
 
     def _idle_for_long(self, since: int) -> None:
         """Answer the quiet, of which the newest audio becomes a turn."""
-        self._quiet = None
+        self._replies.quiet = None
         if self._state is not State.IDLE or self._memory.full:
             return
-        self._turn_id = _id("item")
+        self._turn_id = new_id("item")
         ms = [at * 1000 // RATE for at in (since, self._microphone.clock)]
         self._emit(IdleTimeout(self._turn_id, *ms))
         self._happened(Happened.SPEECH)
@@ -242,7 +216,7 @@ class Session:
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
         before, self._settings = self._settings, settings
-        self._forget()  # it was thought under other settings
+        self._thinker.forget()  # it was thought under other settings
         if settings.turn_detection is None and self._state is State.DOUBTING:
             self._happened(Happened.NO_TURN)
         if before.turn_detection is None and settings.turn_detection and self._memory.hearing:
@@ -252,24 +226,24 @@ class Session:
         self._memory.begin_with(begins)
 
     def _appended(self, seconds: float) -> None:
-        self._append_ms = seconds * 1000.0
+        self._replies.append_ms = seconds * 1000.0
         self._told_append(seconds)
 
     def play_through(self, player: Player) -> None:
         """From here on replies are played by this: it says what was heard, and a reply lasts until then."""
-        self._player = player
+        self._replies.play_through(player)
 
     # --- what a client says ---
 
     def append_audio(self, pcm: bytes) -> None:
         """Audio in the format that the settings name, any amount. Raises BadAudio and TooLong."""
         now = self._clock()
-        self._played(now)
+        self._replies.played(now)
         if self._memory.full and not self._memory.hearing and not self._microphone.detecting:
             self._memory.make_ready()
         for block, event in self._microphone.push(pcm, now):
             if not self._memory.hearing and not self._microphone.detecting:
-                self._turn_id = _id("item")
+                self._turn_id = new_id("item")
                 self._happened(Happened.SPEECH)
             if not self._memory.hear(block):
                 self._full()
@@ -300,15 +274,12 @@ class Session:
         Raises ResponseActive, BadChoice, TooLong, and for its input UnknownItem, UnknownCall, AudioGone and
         BadAudio.
         """
-        if self._reply is not None and not request.outside:
-            raise ResponseActive(f"a reply is being made already ({self._reply.response_id})")
-        if len(self._asides) >= ASIDES and request.outside:
-            raise ResponseActive(f"{ASIDES} replies outside the conversation are being made already")
+        self._replies.check(request)
         settings = asked.merged(self._settings, request)
         asked.check(settings)
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
-        self._keep()
+        self._replies.keep()
         context = None
         if request.input is None:
             self._memory.make_ready()
@@ -316,7 +287,7 @@ class Session:
             turns = gathered(request.input, self._memory.conversation, self._recording)
             context = self._memory.instead(turns, begins)
         if request.outside:
-            self._start_reply(request, None, context)
+            self._replies.start(self._settings, request, None, context)
         else:
             self._happened(Happened.REPLY_ASKED, request, context=context)
 
@@ -325,41 +296,11 @@ class Session:
 
     def cancel_response(self, response_id: str | None = None) -> None:
         """Stop a reply, None: that in the conversation. Raises NoActiveResponse."""
-        if response_id is not None and (aside := self._asides.get(response_id)):
-            self._finish_aside(aside, "cancelled", "client_cancelled")
-            return
-        if self._reply is None or response_id not in (None, self._reply.response_id):
-            raise NoActiveResponse("Cancellation failed: no active response found")
-        self._happened(Happened.REPLY_CANCELLED)
+        self._replies.cancel(response_id)
 
     def truncate(self, item_id: str, ms: int) -> bool:
         """So much of a spoken reply was played. False where it is no such reply, or too long ago."""
-        reply = self._reply
-        if reply is not None and reply.item_id == item_id and reply.mouth is not None:
-            reply.heard_ms = ms
-            track = reply.mouth.track
-            self._emit(Truncated(item_id, min(ms, track.ms), reply.text[: track.heard(ms)]))
-            return True
-        heard = self._loudspeaker.truncated(item_id, ms)
-        if heard is None:
-            return False
-        sounding = self._sounding
-        if heard.less:
-            self._corrected(item_id, heard.text)
-        if sounding is not None and sounding.item_id == item_id:  # the client plays no more of it
-            self._silence(item_id)
-            self._happened(Happened.PLAYED)
-        self._emit(Truncated(item_id, heard.ms, heard.text))
-        return True
-
-    def _corrected(self, item_id: str, text: str) -> None:
-        """Less of a reply was heard than was noted, or could be."""
-        sounding = self._sounding
-        if sounding is not None and sounding.item_id == item_id and sounding.entry.open:
-            self._memory.conversation.heard(item_id, text)  # the engine has not been told of it
-        else:
-            self._memory.corrected(item_id, text)
-        self._forget()
+        return self._replies.truncate(item_id, ms)
 
     def add_item(self, item: Item, previous_item_id: str | None = None, pcm: bytes | None = None) -> None:
         """Add an item behind another, None: at the end of the conversation; "root" is before all items.
@@ -368,24 +309,24 @@ class Session:
         a spoken one, as `append_audio` takes it. Raises DuplicateItem, UnknownItem, UnknownCall, BadAudio and
         TooLong.
         """
-        self._keep()
+        self._replies.keep()
         conversation = self._memory.conversation
-        item = replace(item, id=item.id or _id("item"))
+        item = replace(item, id=item.id or new_id("item"))
         if isinstance(item, FunctionCall):
-            item = replace(item, call_id=item.call_id or _id("call"))
+            item = replace(item, call_id=item.call_id or new_id("call"))
         elif isinstance(item, FunctionOutput):
             item = replace(item, name=conversation.name_of(item.call_id))
         samples = None if pcm is None else self._recording(pcm)
         before = self._memory.add(item, previous_item_id, samples)
-        self._forget()  # it was thought without that item
+        self._thinker.forget()  # it was thought without that item
         self._emit(ItemAdded(item, before))
 
     def delete_item(self, item_id: str) -> None:
         """Raises UnknownItem and ItemActive."""
-        self._keep()
+        self._replies.keep()
         self._memory.delete(item_id)
-        self._loudspeaker.forget(item_id)
-        self._forget()
+        self._replies.forget(item_id)
+        self._thinker.forget()
         self._emit(ItemDeleted(item_id))
 
     # --- the turn ---
@@ -409,24 +350,23 @@ class Session:
                     self._memory.drop_turn()
                 case Do.ABORT_REPLY:
                     interrupted = event is not Happened.REPLY_CANCELLED
-                    self._finish_reply("cancelled", "turn_detected" if interrupted else "client_cancelled")
+                    self._replies.finish("cancelled", "turn_detected" if interrupted else "client_cancelled")
                 case Do.START_REPLY:
-                    self._start_reply(request or ResponseRequest(), since, context)
+                    self._replies.start(self._settings, request or ResponseRequest(), since, context)
                 case Do.KEEP_REPLY:
-                    self._keep()
-                    self._sounding = None
+                    self._replies.let_sound()
                 case Do.CUT_REPLY:
-                    self._cut_off()
+                    self._replies.cut_off()
                 case Do.REPEAT_REPLY:
-                    self._start_reply(self._request, None, self._instead)
+                    self._replies.repeat(self._settings)
                 case Do.HOLD_REPLY | Do.RELEASE_REPLY:
-                    self._hold_reply(action is Do.HOLD_REPLY)
+                    self._replies.hold(action is Do.HOLD_REPLY)
                 case Do.THINK_AHEAD:
-                    self._think_ahead()
+                    self._thinker.ahead(self._settings)
                 case Do.FORGET:
-                    self._forget()
+                    self._thinker.forget()
                 case Do.ANSWER:
-                    self._answer(since)
+                    self._replies.answer(self._settings, since)
 
     @property
     def _interrupts(self) -> bool:
@@ -479,18 +419,18 @@ class Session:
             self._microphone.judge(at, over)
 
     def _speech_started(self, at: int) -> None:
-        self._quiet = None
+        self._replies.quiet = None
         if self._memory.full:
             self._emit(Trouble(TooLong.code, NO_ROOM))
             if self._state is State.DOUBTING:
                 self._happened(Happened.NO_TURN)
             return
-        self._turn_id = _id("item")
+        self._turn_id = new_id("item")
         self._turn_start = at
         self._emit(SpeechStarted(self._turn_id, at * 1000 // RATE))
-        if self._reply is not None and self._interrupts:
+        if self._replies.active is not None and self._interrupts:
             now = self._clock()
-            self._reply.interrupted(self._microphone.arrived(self._microphone.sounded, now), now)
+            self._replies.active.interrupted(self._microphone.arrived(self._microphone.sounded, now), now)
         self._happened(Happened.INTERRUPTION if self._interrupts else Happened.SPEECH)
         if not self._memory.hear(self._microphone.since(at)):
             self._full()
@@ -522,251 +462,4 @@ class Session:
         self._emit(Committed(item.id, before))
         self._emit(ItemAdded(item, before))
         if self._settings.transcribe:
-            context = self._memory.dictation(self._settings.encoding)
-            again = self._failover(self._memory.dictation_anew(item.id))
-            self._spawn(self._transcribe(item.id, seconds, context, again))
-
-    # --- replies ---
-
-    def _start_reply(
-        self, request: ResponseRequest, since: float | None, instead: Context | None = None
-    ) -> None:
-        """To the conversation, or to something else."""
-        settings, context = asked.merged(self._settings, request), instead
-        begins = opening(settings, self._engine.prompt)
-        if context is None:
-            context = self._memory.question(settings.encoding, begins)
-        thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
-        thought.anew = self._memory.anew(begins) if instead is None else None
-        self._think(thought)
-        self._reply_with(thought, request, since, instead)
-
-    def _answer(self, since: float | None) -> None:
-        """A reply to the turn that has ended; what was thought of it ahead is told at once."""
-        thought, self._ahead = self._ahead, None
-        if thought is None or thought.error is not None:
-            self._start_reply(ResponseRequest(), since)
-        else:
-            self._speculated(True, thought.tokens)
-            thought.anew = self._memory.anew()
-            self._reply_with(thought, ResponseRequest(), since)
-
-    def _reply_with(
-        self,
-        thought: Thought,
-        request: ResponseRequest,
-        since: float | None,
-        instead: Context | None = None,
-    ) -> None:
-        now = self._clock()
-        settings = asked.merged(self._settings, request)
-        audio = thought.context.audio_tokens
-        reply = ActiveReply(
-            _id("resp"),
-            _id("item"),
-            now if since is None else since,
-            Conversation() if request.outside else self._memory.conversation,
-            _id,
-            thought.context,
-            offered={tool.name for tool in settings.offered},
-            metadata=request.metadata,
-            thought=thought,
-            usage=Usage(audio, len(thought.context) - audio),
-        )
-        if request.outside:
-            self._asides[reply.response_id] = reply
-        else:
-            self._reply, self._quiet = reply, None
-            self._request, self._instead = request, instead
-        turn_ended = None if since is None else reply.since(now)
-        reply.timings = Timings(turn_ended=turn_ended, append=self._append_ms)
-        self._append_ms = None
-        if settings.spoken and self._voice is not None:
-            reply.mouth = self._mouth(reply, settings, self._voice)
-        started = ResponseStarted(
-            reply.response_id,
-            request.metadata,
-            request.outside,
-            settings.max_output_tokens,
-            reply.mouth is not None,
-            settings.speaks,
-        )
-        self._emit(started)
-        thought.wanted = True
-        reply.task = self._spawn(self._speak(reply, thought))
-
-    def _mouth(self, reply: ActiveReply, settings: SessionSettings, voice: Voice) -> Mouth:
-        def told(pcm: bytes, text: str) -> None:
-            if not reply.entry.open:
-                return  # it was ended within this very step of the loop
-            self._microphone.playing(pcm)
-            self._emit(reply.said(pcm, text, self._clock()))
-
-        name = settings.voice or voice.names[0]
-        player = self._player
-        return Mouth(voice, name, settings.speed, told, self._clock, self._loudspeaker, reply.item_id, player)
-
-    async def _speak(self, reply: ActiveReply, thought: Thought) -> None:
-        status: Status = "completed"
-        reason = message = None
-        try:
-            if reply.mouth is None:
-                finish = await self._decode(reply, thought)
-            else:
-                finish = await self._speak_aloud(reply, reply.mouth, thought)
-            if finish == "length":
-                status, reason = "incomplete", "max_output_tokens"
-        except (SessionError, EngineUnavailable) as error:
-            status, reason, message = "failed", error.code, str(error)
-        if self._reply is reply:
-            self._finish_reply(status, reason, message)
-            self._happened(Happened.REPLY_ENDED if self._sounding is None else Happened.REPLY_MADE)
-        elif reply.response_id in self._asides:
-            self._finish_aside(reply, status, reason, message)
-
-    async def _decode(self, reply: ActiveReply, thought: Thought) -> str | None:
-        """Think and reply; returns why it ended."""
-        finish = None
-        async with aclosing(thought.told()) as steps:
-            async for told in steps:
-                for part in told.parts or (None,):
-                    if isinstance(part, Call) and reply.mouth is not None:
-                        await reply.mouth.quiet()  # a call is told behind all words
-                    step = replace(told, parts=() if part is None else (part,))
-                    for event in reply.take(step, self._clock()):
-                        self._emit(event)
-                finish = told.finish
-        return finish
-
-    async def _speak_aloud(self, reply: ActiveReply, mouth: Mouth, thought: Thought) -> str | None:
-        """The same, until all of it has been spoken. Raises the first SessionError of either."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                speaking = tasks.create_task(mouth.run())
-                finish = await self._decode(reply, thought)
-                await mouth.finished()
-                speaking.cancel()
-            return finish
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from None
-
-    def _hold_reply(self, held: bool) -> None:
-        assert self._reply is not None and self._reply.thought is not None
-        self._reply.held_at = self._clock() if held else None
-        self._reply.thought.hold(held)
-        if self._reply.mouth is not None:
-            self._reply.mouth.hold(held)
-
-    def _finish_reply(self, status: Status, reason: str | None, message: str | None = None) -> None:
-        """Tell the end of the active reply, keep what was heard of it, abort the rest."""
-        assert self._reply is not None
-        reply, self._reply = self._reply, None
-        now = self._clock()
-        self._tell_end(reply, status, reason, message)
-        if reply.mouth is not None:
-            heard = reply.heard(status, now)
-            self._loudspeaker.made(reply.item_id, reply.mouth.track, heard)
-            if self._player:
-                self._player.hold(False)
-                if reply.text and heard != reply.text:
-                    played = min(int(self._player.played(reply.item_id)), reply.mouth.track.ms)
-                    self._emit(Truncated(reply.item_id, played, heard))
-        if status in ("completed", "incomplete") and reply.sounds(now):
-            self._sounding = reply  # the engine is told of it once it is known how much was heard
-        else:
-            self._close(reply)
-            if status in ("cancelled", "failed"):
-                self._silence()
-        still = reply.mouth.ends(now) - now if self._sounding and reply.mouth else 0.0
-        self._quiet = now + still, self._microphone.clock + int(still * RATE)
-
-    # --- what is still being played ---
-
-    def _played(self, now: float) -> None:
-        """Nothing of the last reply sounds any more, and no sound that came over it is to be judged."""
-        if self._sounding and not self._sounding.sounds(now) and not self._microphone.doubting:
-            self._happened(Happened.PLAYED)
-
-    def _keep(self) -> None:
-        """What sounds will have been heard to its end, unless somebody cuts in: let the engine read it."""
-        if self._sounding is not None and self._sounding.entry.open:
-            self._close(self._sounding)
-
-    def _cut_off(self) -> None:
-        """The user speaks over what sounds: it has been heard as far as it was played."""
-        self._silence()
-        self._keep()
-        self._sounding = None
-
-    def _silence(self, known: str = "") -> None:
-        """The client plays no more of what it was sent; of one item it has said what it played."""
-        self._microphone.silenced()
-        for heard in self._loudspeaker.stopped(self._clock(), known):
-            self._corrected(heard.item_id, heard.text)
-            self._emit(CutOff(heard.item_id, heard.text))
-
-    def _close(self, reply: ActiveReply) -> None:
-        reply.entry.open = False
-        self._memory.replied(reply.entry)
-
-    def _finish_aside(
-        self, aside: ActiveReply, status: Status, reason: str | None, message: str | None = None
-    ) -> None:
-        del self._asides[aside.response_id]
-        self._tell_end(aside, status, reason, message)
-        aside.entry.open = False
-
-    def _tell_end(self, reply: ActiveReply, status: Status, reason: str | None, message: str | None) -> None:
-        if reply.thought is not None:
-            reply.thought.abort()
-        for event in reply.end(status, reason, message, self._clock()):
-            self._emit(event)
-        if reply.task is not None and status in ("cancelled", "failed"):
-            reply.task.cancel()
-
-    # --- thoughts, which become replies ---
-
-    def _think_ahead(self) -> None:
-        if self._ahead is not None:
-            return
-        context = self._memory.so_far(self._settings.encoding)
-        if context is not None:
-            manner = asked.manner(self._settings, ResponseRequest(), self._memory.reply_tokens)
-            self._ahead = Thought(context, manner)
-            self._think(self._ahead)
-
-    def _forget(self) -> None:
-        thought, self._ahead = self._ahead, None
-        if thought is not None:
-            thought.abort()
-            self._speculated(False, thought.tokens)
-
-    def _think(self, thought: Thought) -> None:
-        thought.task = self._spawn(self._thinking(thought))
-
-    async def _thinking(self, thought: Thought) -> None:
-        again = self._failover(thought.again, lambda: thought.wanted)
-        try:
-            async with aclosing(speak(self._engine, thought.context, thought.manner, again)) as steps:
-                async for told in steps:
-                    thought.take(told)
-            thought.end()
-        except (SessionError, EngineUnavailable) as error:
-            thought.end(error)
-
-    def _failover(self, anew: Callable[[], Context], wanted: Callable[[], bool] = lambda: True) -> Failover:
-        return Failover(self._engine, anew, self._memory.forgotten, wanted, self._patience)
-
-    async def _transcribe(self, item_id: str, seconds: float, context: Context, again: Failover) -> None:
-        """Have the model write down a turn, and tell it as it comes."""
-        text, most = "", self._memory.reply_tokens
-        try:
-            async with aclosing(transcribe(self._engine, context, most, again)) as deltas:
-                async for delta in deltas:
-                    text += delta
-                    self._emit(TranscriptDelta(item_id, delta))
-        except (SessionError, EngineUnavailable) as error:
-            self._emit(TranscriptFailed(item_id, str(error)))
-            return
-        self._memory.conversation.heard(item_id, text)
-        self._emit(TranscriptDone(item_id, text, seconds))
+            self._thinker.write_down(item.id, seconds, self._settings.encoding)

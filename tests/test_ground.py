@@ -41,6 +41,8 @@ UNMIRRORED = {
     "model/training/train.py": RECIPE,
     "model/training/vocoder.py": RECIPE,
     "server/client_events.py": "tables and types, which test_protocol.py and test_events_doc.py go through",
+    "streaming/replies.py": "test_session*.py go through it, a whole session at a time",
+    "streaming/thinking.py": "the same, and test_speculation.py",
     "streaming/voice.py": "an interface, which test_piper.py goes through",
     "streaming/lexicon.py": "tables, which test_spoken_text.py and test_clauses.py go through",
     "tools/pictures.py": "a recipe: its conversation is that of tests/client_web/test_nano.py",

@@ -13,9 +13,9 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
+from server.connection import LiveSession
 from server.observer import Observer
 from server.serving import bind, listening
-from server.websocket import LiveSession
 from streaming.events import Event, SessionSettings
 from streaming.session import Session
 from streaming.vad import SpeechDetector

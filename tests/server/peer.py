@@ -116,10 +116,14 @@ class Peer:
         return str(self.pc.localDescription.sdp)
 
     async def post(
-        self, sdp: str, session: Wire | None = None, headers: dict[str, str] | None = None
+        self,
+        sdp: str,
+        session: Wire | None = None,
+        headers: dict[str, str] | None = None,
+        query: str = "",
     ) -> Response:
         """As raw SDP; with a session, as a form."""
-        url, ours = "/v1/realtime/calls", self._headers | (headers or {})
+        url, ours = f"/v1/realtime/calls{query}", self._headers | (headers or {})
         if session is None:
             raw = {"content-type": "application/sdp"} | ours
             return await self.http.post(url, content=sdp, headers=raw)
@@ -145,7 +149,8 @@ class Peer:
     async def close(self) -> None:
         await self.pc.close()
         if self._ears:
-            await self._ears
+            self._ears.cancel()  # a track that never began does not end
+            await asyncio.gather(self._ears, return_exceptions=True)
 
     async def hang_up(self) -> Response:
         return await self.http.post(f"{self.location}/hangup", headers=self._headers)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from server.app import Accounts, create_app
+from server.connection import LiveSession
 from server.metrics import Metrics
 from server.observer import Observer
 from server.serving import bind, listening
-from server.websocket import LiveSession
 from streaming.context import Context
 from streaming.engine import Sampling
 from streaming.events import Event, SessionSettings

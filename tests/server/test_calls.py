@@ -16,7 +16,7 @@ from server.ice import Ice
 from server.limits import Limits
 from tests.scripted import ScriptedEngine
 from tests.server.client import eventually, idle, pcm, serving
-from tests.server.peer import QUICK, Tone, ask, calling, loopback, peer
+from tests.server.peer import QUICK, Peer, Tone, ask, calling, loopback, peer
 
 HEADERS = {"authorization": "Bearer sesame"}
 
@@ -58,6 +58,12 @@ async def test_a_client_that_closes_leaves_nothing(engine: ScriptedEngine) -> No
             await other.place(await other.offer())
 
 
+@pytest.mark.fault(
+    fault="call that never connects",
+    provoked="an offer over WebRTC whose client never answers",
+    seen="nobody is there; the log says what was missing (ICE, DTLS, or the data channel)",
+    kept="nothing; its place is free after `connect_seconds`",
+)
 async def test_a_call_that_never_connects_is_freed(
     engine: ScriptedEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -189,8 +195,8 @@ async def test_a_client_whose_network_is_gone_is_noticed(
     engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By the checks that ICE makes all along (RFC 7675), every 5 s by default."""
-    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.05)
-    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 2)
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.5)
+    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 3)
     caplog.set_level("INFO", "soundmind")
     async with serving(engine, Tone()) as url, peer(url) as client:
         sdp = (await client.post(without_candidates(await client.offer()), QUICK)).text
@@ -201,6 +207,71 @@ async def test_a_client_whose_network_is_gone_is_noticed(
             relay.weather = Weather(loss=1.0)
             await eventually(lambda: "ended: the peer connection" in caplog.text)
     await idle(engine)
+
+
+async def coming_back(client: Peer, token: str, after: str) -> None:
+    """Over another peer connection, from the offer on."""
+    answer = await client.post(await client.offer(), query=f"?resume={token}&after={after}")
+    assert answer.status_code == 201, answer.text
+    await client.pc.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+    client.location = answer.headers["location"]
+
+
+@pytest.mark.fault(
+    fault="network gone in mid-call",
+    provoked="all packets are lost in mid-reply; the client comes back over another peer connection",
+    seen="the events it missed, once and in order, and the reply's sound from where it had stopped",
+    kept="the session; what had been sent until then counts as heard",
+)
+async def test_a_call_goes_on_over_another_network(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is gone in mid-reply; the second gets what was missed, once and in order, and the sound."""
+    monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.5)
+    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 3)
+    async with serving(engine, Tone()) as url, peer(url) as client, peer(url) as again:
+        sdp = (await client.post(without_candidates(await client.offer()), QUICK)).text
+        async with Relay(host_candidate(sdp)) as relay:
+            through = RTCSessionDescription(redirected(sdp, relay.port), "answer")
+            await client.pc.setRemoteDescription(through)
+            await client.until("session.created")
+            grant = (await client.update(soundmind={"resume": True}))["session"]["soundmind"]["resume"]
+            client.send({"type": "response.create"})
+            last = await client.until("response.created")
+            await client.until("output_audio_buffer.started")
+            relay.weather = Weather(loss=1.0)
+            await coming_back(again, grant["token"], last["event_id"])
+            await again.until("soundmind.resumed")
+            missed = again.kinds()
+            assert missed.index("response.output_item.added") < missed.index("output_audio_buffer.started")
+            assert len({event["event_id"] for event in again.seen}) == len(again.seen)
+            await again.until("output_audio_buffer.stopped")
+            assert "response.done" in again.kinds() and sum(again.loud()) > 20
+            assert (await again.hang_up()).status_code == 200
+            await again.closed.wait()
+    await idle(engine)
+
+
+async def test_who_comes_back_takes_over_and_is_heard(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone()) as url, calling(url, QUICK) as client, peer(url) as again:
+        grant = (await client.update(soundmind={"resume": True}))["session"]["soundmind"]["resume"]
+        await coming_back(again, grant["token"], client.seen[-1]["event_id"])
+        await again.until("soundmind.resumed")
+        await client.closed.wait()
+        assert again.location == client.location
+        again.microphone.say(pcm(900))
+        await again.until("input_audio_buffer.committed")
+        await again.until("output_audio_buffer.started")
+
+
+async def test_there_is_nothing_to_come_back_to(engine: ScriptedEngine) -> None:
+    async with serving(engine, Tone()) as url, calling(url, QUICK) as client, peer(url) as again:
+        refused = await again.post(await again.offer(), query="?resume=made-up")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "resume_failed")
+        grant = (await client.update(soundmind={"resume": True}))["session"]["soundmind"]["resume"]
+        await coming_back(again, grant["token"], "event_that_never_was")
+        assert (await again.until("error"))["error"]["code"] == "resume_failed"
+        await client.update()
 
 
 class Stun(asyncio.DatagramProtocol):

@@ -13,7 +13,7 @@ from openai import AsyncOpenAI
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from server import websocket
+from server import connection
 from server.protocol import MAX_EVENT
 from streaming.context import Context
 from streaming.engine import Sampling
@@ -453,7 +453,7 @@ async def test_a_killed_client_leaves_no_request(url: str, engine: ScriptedEngin
     kept="nothing; no other session notices",
 )
 async def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "STALL_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "STALL_SECONDS", 0.2)
     engine = ScriptedEngine(lambda context, sampling: ["x" * 2**20] * 100)
     async with serving(engine) as url:
         async with talking(url) as client:

@@ -230,7 +230,7 @@ async def test_killed_while_it_is_spoken_every_word_is_heard_once() -> None:
     steps, voice = Steps(), ScriptedVoice()
     async with talk(steps.engine, SessionSettings(speculation=False, spoken=True), voice) as t:
         await question(t)
-        while steps.gate and "1 plus" not in t.session._reply.text:  # type: ignore[union-attr]
+        while steps.gate and "1 plus" not in t.session._replies.active.text:  # type: ignore[union-attr]
             await steps.let(t, 1)
         steps.engine.kill()
         await t.settle()

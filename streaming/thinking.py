@@ -1,0 +1,130 @@
+"""The thoughts of one conversation: begun for a reply, or ahead of one, and what is written down of the user.
+
+What is thought ahead, at a pause, nobody hears: a reply takes it over if the turn ends there, and else it is
+gone. Each is a task of the session's with one request at a time, which goes on with the next engine when one
+dies. Knows no turns, no sound and no wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from typing import Any
+
+from streaming import asked
+from streaming.context import Context
+from streaming.engine import Engine
+from streaming.events import (
+    Encoding,
+    EngineUnavailable,
+    Event,
+    ResponseRequest,
+    SessionError,
+    SessionSettings,
+    TranscriptDelta,
+    TranscriptDone,
+    TranscriptFailed,
+)
+from streaming.failover import Failover
+from streaming.memory import Memory
+from streaming.recall import opening
+from streaming.speaker import speak, transcribe
+from streaming.thought import Thought
+
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+
+
+class Thinker:
+    def __init__(
+        self,
+        engine: Engine,
+        memory: Memory,
+        emit: Callable[[Event], None],
+        *,
+        spawn: Spawn,
+        speculated: Callable[[bool, int], None],
+        patience: float,
+    ) -> None:
+        """`speculated` is told whether what was thought ahead was heard, and its tokens until then.
+
+        `patience`: seconds that a request waits for an engine.
+        """
+        self._engine = engine
+        self._memory = memory
+        self._emit = emit
+        self._spawn = spawn
+        self._speculated = speculated
+        self._patience = patience
+        self._ahead: Thought | None = None  # unheard
+
+    def about(self, settings: SessionSettings, request: ResponseRequest, instead: Context | None) -> Thought:
+        """What a reply is made from: to the conversation, or to something else."""
+        begins, context = opening(settings, self._engine.prompt), instead
+        if context is None:
+            context = self._memory.question(settings.encoding, begins)
+        thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
+        thought.anew = self._memory.anew(begins) if instead is None else None
+        self._begin(thought)
+        return thought
+
+    def ahead(self, settings: SessionSettings) -> None:
+        """What the reply would be if the turn ended now; no more than one."""
+        if self._ahead is not None:
+            return
+        context = self._memory.so_far(settings.encoding)
+        if context is not None:
+            manner = asked.manner(settings, ResponseRequest(), self._memory.reply_tokens)
+            self._ahead = Thought(context, manner)
+            self._begin(self._ahead)
+
+    def taken(self) -> Thought | None:
+        """What was thought ahead, for the reply to the turn that has ended there; None where nothing was."""
+        thought, self._ahead = self._ahead, None
+        if thought is None or thought.error is not None:
+            return None
+        self._speculated(True, thought.tokens)
+        thought.anew = self._memory.anew()
+        return thought
+
+    def forget(self) -> None:
+        """What was thought ahead, if anything: it was thought of something else."""
+        thought, self._ahead = self._ahead, None
+        if thought is not None:
+            thought.abort()
+            self._speculated(False, thought.tokens)
+
+    def write_down(self, item_id: str, seconds: float, encoding: Encoding) -> None:
+        """The turn that has just ended, and tell it as it comes. `seconds`: its length."""
+        context = self._memory.dictation(encoding)
+        again = self._failover(self._memory.dictation_anew(item_id))
+        self._spawn(self._transcribe(item_id, seconds, context, again))
+
+    def _begin(self, thought: Thought) -> None:
+        thought.task = self._spawn(self._think(thought))
+
+    async def _think(self, thought: Thought) -> None:
+        again = self._failover(thought.again, lambda: thought.wanted)
+        try:
+            async with aclosing(speak(self._engine, thought.context, thought.manner, again)) as steps:
+                async for told in steps:
+                    thought.take(told)
+            thought.end()
+        except (SessionError, EngineUnavailable) as error:
+            thought.end(error)
+
+    def _failover(self, anew: Callable[[], Context], wanted: Callable[[], bool] = lambda: True) -> Failover:
+        return Failover(self._engine, anew, self._memory.forgotten, wanted, self._patience)
+
+    async def _transcribe(self, item_id: str, seconds: float, context: Context, again: Failover) -> None:
+        text, most = "", self._memory.reply_tokens
+        try:
+            async with aclosing(transcribe(self._engine, context, most, again)) as deltas:
+                async for delta in deltas:
+                    text += delta
+                    self._emit(TranscriptDelta(item_id, delta))
+        except (SessionError, EngineUnavailable) as error:
+            self._emit(TranscriptFailed(item_id, str(error)))
+            return
+        self._memory.conversation.heard(item_id, text)
+        self._emit(TranscriptDone(item_id, text, seconds))
