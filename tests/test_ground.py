@@ -38,7 +38,6 @@ UNMIRRORED = {
     "model/training/features.py": RECIPE,
     "model/training/recordings.py": RECIPE,
     "model/training/sources.py": RECIPE,
-    "model/training/train.py": RECIPE,
     "model/training/vocoder.py": RECIPE,
     "server/client_events.py": "tables and types, which test_protocol.py and test_events_doc.py go through",
     "streaming/voice.py": "an interface, which test_piper.py goes through",
