@@ -46,8 +46,8 @@ CHUNKED = 0.45  # share of the takes drawn, however many there are
 EMA = 0.998
 SAVE_EVERY, REPORT_EVERY = 120, 15  # seconds
 CTC_TAKES = 64
-TEXT, TEXT_AGAIN = 1024, 400  # tokens of text alone beside a step's audio
-HEADS = 150  # steps of the heads alone, from a checkpoint
+TEXT, TEXT_AGAIN = 1024, 700  # tokens of text alone beside a step's audio
+HEADS, AGAIN_STEPS = 150, 2400  # from a checkpoint: of the heads alone, then of everything
 
 
 def text_config(vocabulary: int) -> TextConfig:
@@ -154,8 +154,15 @@ def _turns_text(r: random.Random) -> int:
     return r.choice((1, 1, 1, 2, 2, 3))
 
 
-def draw_rows(maker: Maker, r: random.Random, text: int) -> list[Row]:
-    """One step's rows of audio, and `text` tokens of text. Mostly short conversations, some of many turns."""
+def _turns_again(r: random.Random) -> int:
+    return r.choice((1, 2, 2, 3, 4))
+
+
+def draw_rows(maker: Maker, r: random.Random, again: bool = False) -> list[Row]:
+    """One step's rows of audio and text. Mostly short conversations, some of many turns.
+
+    `again`: from a checkpoint there is less text, of more turns.
+    """
     kind = r.random()
     if kind < 0.8:
         spoken = [maker.row(320, r, _turns_short) for _ in range(7)]
@@ -164,7 +171,9 @@ def draw_rows(maker: Maker, r: random.Random, text: int) -> list[Row]:
     else:
         spoken = [maker.row(1600, r, lambda r: 24)]
     length = max(len(row.ids) for row in spoken)
-    return spoken + [maker.row(length, r, _turns_text, text=True) for _ in range(max(1, text // length))]
+    count = max(1, (TEXT_AGAIN if again else TEXT) // length)
+    turns = _turns_again if again else _turns_text
+    return spoken + [maker.row(length, r, turns, text=True) for _ in range(count)]
 
 
 @dataclass
@@ -294,7 +303,7 @@ class Run:
         if stage == "text":
             rows = [self.maker.row(512, r, _turns_text, text=True) for _ in range(4)]
         else:
-            rows = draw_rows(self.maker, r, TEXT_AGAIN if self.again else TEXT)
+            rows = draw_rows(self.maker, r, self.again)
         pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
         assert pad is not None
         return self._forward(conversations.batch(rows, pad).to(self.device))
@@ -434,6 +443,8 @@ def run(
     state: Path | None = None,
 ) -> None:
     torch.set_num_threads(threads)
+    if state:
+        state.parent.mkdir(parents=True, exist_ok=True)
     Run(schedule, state or work() / "state.pt", begin).go(stop)
 
 
@@ -441,7 +452,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--text", type=int, default=STEPS.text)
     parser.add_argument("--ctc", type=int, default=STEPS.ctc)
-    parser.add_argument("--joint", type=int, default=STEPS.joint)
+    parser.add_argument("--joint", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--stop", type=int, help="stop at this step, to go on later")
     parser.add_argument("--rate", type=float, help="the highest learning rate")
@@ -450,7 +461,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--state", type=Path, help="where the state is kept; default: in the work folder")
     given = parser.parse_args()
-    steps = Schedule(given.text, given.ctc, given.joint, given.rate or RATE)
+    steps = Schedule(given.text, given.ctc, given.joint or STEPS.joint, given.rate or RATE)
     if given.begin:
-        steps = Schedule(0, HEADS, given.joint, given.rate or RATE_AGAIN)
+        steps = Schedule(0, HEADS, given.joint or AGAIN_STEPS, given.rate or RATE_AGAIN)
     run(steps, given.threads, given.stop, given.begin, given.state)
