@@ -43,10 +43,11 @@ AGAIN = {"sequences": 0.08, "everyday": 0.06, "memory": 0.06}  # from a checkpoi
 AGAIN_TOLD = 0.42  # and those of `corpus.TOLD`
 FEATURE_NOISE = 0.1
 CHUNKED = 0.45  # share of the takes drawn, however many there are
-EMA = 0.998
+EMA, EMA_AGAIN = 0.998, 0.995
 SAVE_EVERY, REPORT_EVERY = 120, 15  # seconds
 CTC_TAKES = 64
-TEXT, TEXT_AGAIN = 1024, 700  # tokens of text alone beside a step's audio
+ROWS, ROWS_AGAIN = 7, 5  # of short conversations in a step
+TEXT, TEXT_AGAIN = 1024, 400  # tokens of text alone beside a step's audio
 HEADS, AGAIN_STEPS = 150, 2400  # from a checkpoint: of the heads alone, then of everything
 
 
@@ -161,11 +162,11 @@ def _turns_again(r: random.Random) -> int:
 def draw_rows(maker: Maker, r: random.Random, again: bool = False) -> list[Row]:
     """One step's rows of audio and text. Mostly short conversations, some of many turns.
 
-    `again`: from a checkpoint there is less text, of more turns.
+    `again`: from a checkpoint the steps are smaller, with less text, of more turns.
     """
     kind = r.random()
     if kind < 0.8:
-        spoken = [maker.row(320, r, _turns_short) for _ in range(7)]
+        spoken = [maker.row(320, r, _turns_short) for _ in range(ROWS_AGAIN if again else ROWS)]
     elif kind < 0.97:
         spoken = [maker.row(900, r, _turns_long) for _ in range(2)]
     else:
@@ -410,7 +411,7 @@ class Run:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = min(EMA, (self.step + 1) / (self.step + 20))
+        decay = min(EMA_AGAIN if self.again else EMA, (self.step + 1) / (self.step + 20))
         values = self.learner.state_dict()
         torch._foreach_lerp_(list(self.average.values()), [values[k] for k in self.average], 1 - decay)
 
