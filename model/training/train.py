@@ -40,8 +40,13 @@ RATE_AGAIN = 8e-4  # from a checkpoint
 END_WEIGHT, CTC_WEIGHT, MARKS_WEIGHT, COUNTS_WEIGHT = 0.3, 0.3, 1.0, 0.3
 BESIDE = 40  # takes of `corpus.TOLD` in a step for the adaptor alone, from a checkpoint: they cost little
 MIDDLE = 1  # the decoder's layer that counts
-AGAIN = {"sequences": 0.08, "everyday": 0.06, "memory": 0.06}  # from a checkpoint: every intent alike
-AGAIN_TOLD = 0.5  # and those of `corpus.TOLD`
+AGAIN = {
+    "sequences": 0.1,
+    "everyday": 0.1,
+    "memory": 0.06,
+    "unknown": 0.09,
+}  # from a checkpoint: intents alike
+AGAIN_TOLD = 0.33  # and those of perception, see `told`
 FEATURE_NOISE = 0.1
 CHUNKED = 0.45  # share of the takes drawn, however many there are
 EMA, EMA_AGAIN = 0.998, 0.995
@@ -242,9 +247,9 @@ def often() -> dict[str, float]:
 
 
 def told() -> dict[str, float]:
-    """How often intents of `corpus.TOLD` are drawn: claims as often right, or the words alone would tell."""
-    of_claims = {i: 1.5 * corpus.TOLD[i.replace("claim_", "conflict_")] for i in corpus.TOLD if "claim_" in i}
-    return corpus.TOLD | of_claims
+    """How often intents of perception are drawn: claims as often right, or the words alone would tell."""
+    of_sounds = {i: corpus.TOLD[i] for i in world.FAMILIES["perception"]}
+    return of_sounds | {i: of_sounds[i.replace("claim_", "conflict_")] for i in of_sounds if "claim_" in i}
 
 
 class Run:
