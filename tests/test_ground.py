@@ -34,7 +34,6 @@ UNMIRRORED = {
     "model/vllm_processor.py": ENGINE,
     "model/evaluation/case.py": "plain values, which all tests of model/evaluation are made of",
     "model/training/augment.py": RECIPE,
-    "model/training/export.py": RECIPE,
     "model/training/features.py": RECIPE,
     "model/training/recordings.py": RECIPE,
     "model/training/sources.py": RECIPE,

@@ -40,7 +40,7 @@ def main() -> None:
     export.write(first, torch.load(work() / "state.pt", weights_only=True, map_location="cpu"))
     steps = train.Schedule(0, train.HEADS, given.again, train.RATE_AGAIN)
     train.run(steps, given.workers, begin=first, state=state)
-    export.write(given.to, torch.load(state, weights_only=True, map_location="cpu"))
+    export.write(given.to, torch.load(state, weights_only=True, map_location="cpu"), before=first)
     print(f"nano is in {given.to}")
 
 
