@@ -246,7 +246,7 @@ def often() -> dict[str, float]:
     return families | {i: AGAIN_TOLD * share / sum(shares.values()) for i, share in shares.items()}
 
 
-def told() -> dict[str, float]:
+def told() -> dict[str, int]:
     """How often intents of perception are drawn: claims as often right, or the words alone would tell."""
     of_sounds = {i: corpus.TOLD[i] for i in world.FAMILIES["perception"]}
     return of_sounds | {i: of_sounds[i.replace("claim_", "conflict_")] for i in of_sounds if "claim_" in i}
