@@ -1,4 +1,4 @@
-"""Make nano, all stages: voices, features, training, checkpoint. What is done already is not done again.
+"""Make nano, all stages: voices, features, two trainings, checkpoint. What is done already is not done again.
 
 The work folder is ~/.cache/soundmind/nano, or what SOUNDMIND_NANO_WORK says.
 """
@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--text", type=int, default=train.STEPS.text, help="steps of text alone")
     parser.add_argument("--ctc", type=int, default=train.STEPS.ctc, help="steps of the adaptor alone")
     parser.add_argument("--joint", type=int, default=train.STEPS.joint, help="steps of everything together")
+    parser.add_argument("--again", type=int, default=train.AGAIN_STEPS, help="steps of the second training")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     corpus.build(held_out=True)
@@ -35,7 +36,11 @@ def main() -> None:
         if job.exitcode:
             raise SystemExit("computing features failed")
     train.run(train.Schedule(given.text, given.ctc, given.joint), given.workers)
-    export.write(given.to, torch.load(work() / "state.pt", weights_only=True, map_location="cpu"))
+    first, state = work() / "first", work() / "again" / "state.pt"
+    export.write(first, torch.load(work() / "state.pt", weights_only=True, map_location="cpu"))
+    steps = train.Schedule(0, train.HEADS, given.again, train.RATE_AGAIN)
+    train.run(steps, given.workers, begin=first, state=state)
+    export.write(given.to, torch.load(state, weights_only=True, map_location="cpu"), before=first)
     print(f"nano is in {given.to}")
 
 

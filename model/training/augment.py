@@ -25,11 +25,13 @@ HESITATING = 0.08
 
 @dataclass(frozen=True)
 class Take:
-    """Samples as a microphone might give them; what was said ends at sample `speech_end`."""
+    """Samples as a microphone might give them; what was said is in [begin, speech_end)."""
 
     samples: np.ndarray
     speech_end: int
     cut: bool = False
+    begin: int = 0
+    stretch: float = 1.0  # how much longer it was made, and so lower
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,10 @@ def take(
     may = limits(said)
     if not np.abs(clip).max(initial=0) > 1e-4:
         return _still(len(clip), r)
+    stretch = 1.0
     if not clean and may.resample and r.random() < 0.65:
-        clip = soxr.resample(clip, SAMPLE_RATE * float(r.uniform(0.82, 1.2)), SAMPLE_RATE)
+        speed = float(r.uniform(0.82, 1.2))
+        clip, stretch = soxr.resample(clip, SAMPLE_RATE * speed, SAMPLE_RATE), 1 / speed
     if may.pause and r.random() < HESITATING:
         clip = _hesitating(clip, r)
     if cut:
@@ -85,7 +89,7 @@ def take(
     room[before:end] = clip
     if not clean:
         room = _spoil(room, slice(before, end), may, r)
-    return Take(room.clip(-1, 1), end, cut)
+    return Take(room.clip(-1, 1), end, cut, before, stretch)
 
 
 def _still(count: int, r: np.random.Generator) -> Take:

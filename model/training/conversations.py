@@ -10,8 +10,10 @@ tensors' arithmetic and no optimiser.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +38,11 @@ TYPED = {  # families of typed turns: there is nothing to hear in them, only to 
 }
 READ_BACK = 0.2  # share of the typed digits to read back that are kept: that needs no thought
 HARD = {"perception": 0.17, "everyday": 0.12, "sequences": 0.08}  # spoken turns with every intent alike
+OFTEN = {  # by intent; the rest are whatever the corpus has
+    intent: share / len(world.FAMILIES[family])
+    for family, share in HARD.items()
+    for intent in world.FAMILIES[family]
+}
 WITHOUT = {"numbers": 0.12, "sequences": 0.2}  # how often a reply without thoughts is learned as well
 WITHOUT_ELSE = 0.3
 CUT_CHAIN = 0.06
@@ -138,11 +145,12 @@ class Source:
 
 
 class Maker:
-    """Draws rows of a length. Without a `source` it trains on text alone."""
+    """Draws rows of a length. Without a `source` it trains on text alone. `often`: shares of spoken turns."""
 
-    def __init__(self, prompt: Prompt, source: Source | None) -> None:
+    def __init__(self, prompt: Prompt, source: Source | None, often: Mapping[str, float] = OFTEN) -> None:
         self.prompt = prompt
         self.source = source
+        self._often = tuple(often), tuple(itertools.accumulate(often.values()))
 
     def row(
         self, length: int, r: random.Random, turns: Callable[[random.Random], int], text: bool = False
@@ -172,7 +180,7 @@ class Maker:
                 if last and r.random() < 0.15:
                     writer.audio(self.source.cut(), at)
                     return
-                heard = self.source.spoken(intent or _wanted(r, course))
+                heard = self.source.spoken(intent or self._wanted(r, course))
                 said = heard.said
                 at = writer.audio(heard, at)
                 at = writer.put([prompt.audio_end], at, TRUNK)
@@ -209,6 +217,14 @@ class Maker:
             replies(writer, Speaking(thoughts, told.reply, without, bool(thoughts)), at, r, thinking)
         return at if last else writer.put(prompt.reply(turn.kept), at, TRUNK)
 
+    def _wanted(self, r: random.Random, course: dialogue.Course) -> str | None:
+        """The intent of the next spoken turn, None for any. Tools that are offered are mostly wanted."""
+        if course.offered and r.random() < 0.45:
+            return r.choice(list(world.FAMILIES["tools"]))
+        intents, shares = self._often
+        at = bisect.bisect(shares, r.random())
+        return intents[at] if at < len(intents) else None
+
     def _typed(self, r: random.Random, intent: str | None, tools: bool) -> Utterance:
         while True:
             family = "tools" if tools and r.random() < 0.4 else None
@@ -219,18 +235,6 @@ class Maker:
                 continue
             if dialogue.can_be_typed(said):
                 return said
-
-
-def _wanted(r: random.Random, course: dialogue.Course) -> str | None:
-    """The intent of the next spoken turn, None for any. Where tools are offered, they are mostly wanted."""
-    if course.offered and r.random() < 0.45:
-        return r.choice(list(world.FAMILIES["tools"]))
-    share = r.random()
-    for family, hard in HARD.items():
-        if share < hard:
-            return r.choice(list(world.FAMILIES[family]))
-        share -= hard
-    return None
 
 
 def typed(said: Utterance, r: random.Random) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from model.config import SAMPLES_PER_TOKEN, AudioConfig, audio_tokens
 from model.features import LogMelStream, normalise
 from model.network import AudioAdaptor, AudioEncoder
-from model.training import augment, corpus, sources, world
+from model.training import augment, corpus, marks, sources, world
 from model.windows import Window, Windows, whole
 
 AUDIO = AudioConfig(
@@ -91,7 +91,10 @@ def adapt(adapter: AudioAdaptor, seen: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Heard:
-    """One take as the adaptor sees it. From token `complete_from` on, its speech is over."""
+    """One take as the adaptor sees it, its events told as they sound there.
+
+    From token `complete_from` on, its speech is over.
+    """
 
     said: world.Utterance
     voice: str
@@ -99,6 +102,8 @@ class Heard:
     complete_from: int
     cut: bool
     chunked: bool
+    marks: tuple[marks.Mark, ...] = ()
+    counted: np.ndarray | None = None  # int64 [tokens, 2], see marks.py
 
 
 def _folder() -> Path:
@@ -113,12 +118,14 @@ def _build_part(path: Path, part: int, ears: AudioEncoder) -> None:
     r = np.random.default_rng(part)
     takes: list[augment.Take] = []
     names: list[tuple[str, str, str, str]] = []
+    levels: list[float] = []
     for seed, family, voice, samples in corpus.stored(path):
         said = corpus.utterance_of(seed, family)
         clip = samples.astype(np.float32) / 32768
         cut = bool(said.words) and bool(r.random() < CUT)
         for one in (False, True)[: 1 + cut]:
             takes.append(augment.take(clip, said, r, one))
+            levels += _levels(said, takes[-1])
             names.append((seed, family, voice, said.words))
     chunked = [bool(r.random() < CHUNKED) for _ in takes]
     seen = encode(ears, [t.samples for t in takes], chunked)
@@ -129,13 +136,23 @@ def _build_part(path: Path, part: int, ears: AudioEncoder) -> None:
         seen=np.concatenate(seen),
         ends=np.cumsum([len(s) for s in seen]),
         names=np.array(names),
-        complete_from=np.array([-(-t.speech_end // SAMPLES_PER_TOKEN) for t in takes]),
+        places=np.array([(t.begin, t.speech_end) for t in takes]),
+        stretches=np.array([t.stretch for t in takes]),
+        levels=np.array(levels),
         cut=np.array([t.cut for t in takes]),
         chunked=np.array(chunked),
     )
     half.rename(target)
     hours, seconds = sum(map(len, seen)) * 0.08 / 3600, time.monotonic() - begun
     print(f"{target.name}: {len(takes)} takes, {hours:.2f} h, {seconds:.0f} s", flush=True)
+
+
+def _levels(said: world.Utterance, take: augment.Take) -> list[float]:
+    """Of its events, as they sound."""
+    if take.cut:
+        return [e.level for e in said.before + said.after]
+    stretched = marks.stretched(said, take.stretch)
+    return marks.levels(stretched, take.begin, take.speech_end, take.samples)
 
 
 def build(worker: int = 0, workers: int = 1) -> None:
@@ -153,25 +170,28 @@ def load(parts: set[str] | None = None) -> Iterator[tuple[str, list[Heard]]]:
         if parts and path.name in parts:
             continue
         with np.load(path) as stored:
-            seen, ends = stored["seen"], stored["ends"]
-            starts = np.concatenate([[0], ends[:-1]])
-            found = []
-            rows = zip(
-                stored["names"],
-                starts,
-                ends,
-                stored["complete_from"],
-                stored["cut"],
-                stored["chunked"],
-                strict=True,
-            )
-            for (seed, family, voice, words), start, end, complete, cut, chunked in rows:
-                said = corpus.utterance_of(str(seed), str(family))
-                if said.words == words:
-                    found.append(
-                        Heard(said, str(voice), seen[start:end], int(complete), bool(cut), bool(chunked))
-                    )
-        yield path.name, found
+            yield path.name, list(_takes(dict(stored)))
+
+
+def _takes(stored: Mapping[str, np.ndarray]) -> Iterator[Heard]:
+    """Those of one part."""
+    at = sounded = 0
+    for i, (seed, family, voice, words) in enumerate(stored["names"]):
+        seen, at = stored["seen"][at : stored["ends"][i]], int(stored["ends"][i])
+        said = corpus.utterance_of(str(seed), str(family))
+        events = len(said.before) + len(said.after)
+        levels, sounded = stored["levels"][sounded : sounded + events], sounded + events
+        if said.words != words:
+            continue
+        said = marks.levelled(marks.stretched(said, float(stored["stretches"][i])), list(map(float, levels)))
+        begin, end = map(int, stored["places"][i])
+        complete_from, chunked = -(-end // SAMPLES_PER_TOKEN), bool(stored["chunked"][i])
+        if stored["cut"][i]:
+            yield Heard(said, str(voice), seen, complete_from, True, chunked)
+            continue
+        known = marks.of(said, begin, end, len(seen)) if len(seen) else ()
+        counted = marks.counted(said, begin, end, len(seen))
+        yield Heard(said, str(voice), seen, complete_from, False, chunked, known, counted)
 
 
 if __name__ == "__main__":

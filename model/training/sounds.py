@@ -1,7 +1,8 @@
 """Sounds without words, and what is done to spoken words: events, levels and noises as an utterance asks.
 
-Beeps, claps, tones, sweeps, music and noise are computed; some timbres of beeps and claps and some colours of
-noise are held out for evaluation. Pitch, speed, melody and whispering belong to the voice (voices.py). All
+Beeps, claps, tones, sweeps, music and noise are computed, half of them in training with timbres and colours
+that are drawn anew each time; some timbres of beeps and claps and some colours of noise are held out for
+evaluation. Pitch, speed, melody and whispering belong to the voice (voices.py). All
 chance comes from the given generator. Knows no texts beyond the utterance, and no features.
 """
 
@@ -23,9 +24,12 @@ TIMBRES = {  # strengths of the harmonics
     "square": (1.0, 0.0, 0.33, 0.0, 0.2, 0.0, 0.14),
 }
 HELD_OUT_TIMBRES = ("organ", "square")
+ALIKE = 0.97  # cosine from which on a drawn timbre is taken for a held-out one
+DRAWN = 0.5  # share of the sounds in training whose timbre or colour is drawn
 CLAPS, HELD_OUT_CLAPS = (900, 2400), (600, 900)  # Hz, the middle of the burst
 COLOURS = {"white": 0.0, "pink": 0.5, "brown": 1.0, "hum": 0.7, "gusts": 0.6}  # slope of the amplitude
 HELD_OUT_COLOURS = ("gusts", "pink")
+SLOPES = (-0.15, 0.4), (0.6, 1.2)  # drawn ones are away from pink
 
 NORMAL = -22.0, -18.0  # dB of the words, where nothing is asked
 LEVELS = {"loud": (-16.0, -14.0), "quiet": (-42.0, -36.0)}
@@ -37,7 +41,7 @@ def clip(said: Utterance, words: np.ndarray, r: np.random.Generator, held_out: b
     """Everything that sounds in one turn, given its words as spoken (empty where there are none)."""
     level = LEVELS.get(said.delivery.level, NORMAL)
     words = _at_level(words, r.uniform(*level))
-    timbre = _one_of([t for t in TIMBRES if (t in HELD_OUT_TIMBRES) == held_out], r)
+    timbre = _timbre(r, held_out)
     before = [x for e in said.before for x in (event(e, timbre, r, held_out), _silence(e.gap))]
     after = [x for e in said.after for x in (event(e, timbre, r, held_out), _silence(e.gap))]
     if after and len(words):
@@ -52,8 +56,8 @@ def clip(said: Utterance, words: np.ndarray, r: np.random.Generator, held_out: b
     return x / max(1.0, peak / 0.98)
 
 
-def event(e: Event, timbre: str, r: np.random.Generator, held_out: bool) -> np.ndarray:
-    """One event, without its gap."""
+def event(e: Event, timbre: Sequence[float], r: np.random.Generator, held_out: bool) -> np.ndarray:
+    """One event, without its gap. `timbre` are the strengths of the harmonics."""
     count = max(1, int(e.seconds * SAMPLE_RATE))
     if e.kind == "silence":
         return np.zeros(count, np.float32)
@@ -62,20 +66,44 @@ def event(e: Event, timbre: str, r: np.random.Generator, held_out: bool) -> np.n
     elif e.kind == "music":
         x = _music(count, r, held_out)
     elif e.kind == "noise":
-        colour = _one_of([c for c in COLOURS if (c in HELD_OUT_COLOURS) == held_out], r)
-        x = _faded(noise(count, colour, r), 0.02)
+        x = _faded(noise(count, *_colour(r, held_out), r), 0.02)
     else:
         to = e.to if e.kind == "sweep" else e.pitch
         pitch = e.pitch * (to / e.pitch) ** np.linspace(0, 1, count)
-        x = _faded(_harmonics(pitch, TIMBRES[timbre]), 0.008)
+        x = _faded(_harmonics(pitch, timbre), 0.008)
     return (x / (np.abs(x).max() + 1e-9) * 10 ** (e.level / 20)).astype(np.float32)
 
 
-def noise(count: int, colour: str, r: np.random.Generator) -> np.ndarray:
-    """A noise of RMS 1."""
+def _timbre(r: np.random.Generator, held_out: bool) -> Sequence[float]:
+    """A named one, or in training as often one that is drawn and unlike those held out."""
+    named = TIMBRES[_one_of([t for t in TIMBRES if (t in HELD_OUT_TIMBRES) == held_out], r)]
+    if held_out or r.random() >= DRAWN:
+        return named
+    while True:
+        strengths = np.array([1.0, *(r.random(6) ** 2 * (r.random(6) < 0.7))])
+        if all(_cosine(strengths, TIMBRES[name]) < ALIKE for name in HELD_OUT_TIMBRES):
+            return tuple(map(float, strengths))
+
+
+def _cosine(a: np.ndarray, b: Sequence[float]) -> float:
+    c = np.pad(np.array(b), (0, len(a) - len(b)))
+    return float(a @ c / np.sqrt((a @ a) * (c @ c)))
+
+
+def _colour(r: np.random.Generator, held_out: bool) -> tuple[str, float | None]:
+    """A named one, in training as often with a slope that is drawn."""
+    named = _one_of([c for c in COLOURS if (c in HELD_OUT_COLOURS) == held_out], r)
+    if held_out or r.random() >= DRAWN:
+        return named, None
+    return named, r.uniform(*SLOPES[int(r.integers(2))])
+
+
+def noise(count: int, colour: str, slope: float | None, r: np.random.Generator) -> np.ndarray:
+    """A noise of RMS 1. `slope`: of the amplitude, if not the colour's own."""
     spectrum = np.fft.rfft(r.standard_normal(count))
-    slope = np.maximum(np.arange(len(spectrum)) * SAMPLE_RATE / count, 40) ** -COLOURS[colour]
-    x = np.fft.irfft(spectrum * slope, count)
+    fall = COLOURS[colour] if slope is None else slope
+    shape = np.maximum(np.arange(len(spectrum)) * SAMPLE_RATE / count, 40) ** -fall
+    x = np.fft.irfft(spectrum * shape, count)
     x /= x.std() + 1e-9
     seconds = np.arange(count) / SAMPLE_RATE
     if colour == "hum":
@@ -103,9 +131,9 @@ def _at_level(words: np.ndarray, decibels: float) -> np.ndarray:
 def _beside(x: np.ndarray, r: np.random.Generator, held_out: bool) -> np.ndarray:
     """With a noise that goes on before, during and after."""
     x = np.concatenate([_silence(r.uniform(0, EDGE)), x, _silence(r.uniform(0, EDGE))])
-    colour = _one_of([c for c in COLOURS if (c in HELD_OUT_COLOURS) == held_out], r)
+    colour = _colour(r, held_out)
     level = active_level(x) * 10 ** (-r.uniform(*NOISE_BESIDE) / 20)
-    return (x + noise(len(x), colour, r) * level).astype(np.float32)
+    return (x + noise(len(x), *colour, r) * level).astype(np.float32)
 
 
 def _silence(seconds: float) -> np.ndarray:
@@ -151,7 +179,7 @@ def _music(count: int, r: np.random.Generator, held_out: bool) -> np.ndarray:
     """Chords that change with a melody above, each note decaying."""
     x = np.zeros(count)
     root = 110 * 2 ** r.uniform(0, 1)
-    timbre = TIMBRES[_one_of([t for t in TIMBRES if (t in HELD_OUT_TIMBRES) == held_out], r)]
+    timbre = _timbre(r, held_out)
     beat = int(r.uniform(0.14, 0.3) * SAMPLE_RATE)
     for i, start in enumerate(range(0, count, beat)):
         if i % 2 == 0:

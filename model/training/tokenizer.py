@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -25,6 +26,7 @@ from model.training.world.dialogue import Course
 END_OF_TEXT = "<|endoftext|>"
 OTHER_SPECIAL = ("<tts_start>", "<tts_end>", END_OF_TEXT)
 EOS = "<|EOT|>"
+WORD = re.compile(r" [^\W\d_]+(?:'[^\W\d_]+)*")
 ORDINARY, BYTE = -1.0, -100.0  # log probabilities, as it were
 TURNS, OFTEN = 20_000, 8  # the world's words are those that so many turns have so often
 
@@ -77,6 +79,16 @@ def build(words: Sequence[str]) -> Tokenizer:
         [AddedToken(t, special=True, normalized=False) for t in (*SPECIAL, *OTHER_SPECIAL)]
     )
     return tokenizer
+
+
+def words_in(folder: Path) -> list[str]:
+    """The words of which a checkpoint's tokenizer was built. Raises ValueError if it was not built here."""
+    built = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    in_order = sorted(built.get_vocab().items(), key=lambda piece: piece[1])
+    found = [piece[1:] for piece, _ in in_order if WORD.fullmatch(piece)]
+    if build(found).get_vocab() != built.get_vocab():
+        raise ValueError(f"{folder}: its tokenizer is not of this recipe")
+    return found
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:

@@ -1,9 +1,11 @@
 """The training loop: text alone, then the adaptor alone with CTC, then everything together.
 
-Stages are counted in steps, so a run that was stopped goes on where its last state was written, and a run
-anywhere sees the same. The encoder is frozen and its output precomputed (features.py). CTC reads the
-adaptor's output against the decoder's own word embeddings, so that a spoken word comes to look like the
-written one. A GPU is used if there is one. Knows no audio.
+Or everything together at once, from the weights of a checkpoint (`--from`). Stages are counted in steps, so a
+run that was stopped goes on where its last state was written, and a run anywhere sees the same. The encoder
+is frozen and its output precomputed (features.py). CTC reads the adaptor's output against the decoder's own
+word embeddings, so that a spoken word comes to look like the written one. What is known of sounds and voices
+beside the words (marks.py) is read off the adaptor, and counts off the decoder's middle, by heads that are
+not shipped. A GPU is used if there is one. Knows no audio.
 """
 
 from __future__ import annotations
@@ -24,21 +26,35 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
+from model import checkpoint
 from model.config import TextConfig
 from model.network import AudioAdaptor, Qwen2
 from model.prompt import Prompt
-from model.training import conversations, corpus, features, tokenizer
+from model.training import conversations, corpus, features, marks, tokenizer, world
 from model.training.conversations import IGNORE, Batch, Maker, Row, Source
 from model.training.features import AUDIO, Heard
 from model.training.sources import work
 
 RATE, WARM_UP, FLAT = 1.5e-3, 100, 0.6  # learning rate, its first steps, share of the steps at full rate
-END_WEIGHT, CTC_WEIGHT = 0.3, 0.3
+RATE_AGAIN = 8e-4  # from a checkpoint
+END_WEIGHT, CTC_WEIGHT, MARKS_WEIGHT, COUNTS_WEIGHT = 0.3, 0.3, 1.0, 0.3
+BESIDE = 40  # takes of `corpus.TOLD` in a step for the adaptor alone, from a checkpoint: they cost little
+MIDDLE = 1  # the decoder's layer that counts
+AGAIN = {
+    "sequences": 0.1,
+    "everyday": 0.1,
+    "memory": 0.06,
+    "unknown": 0.09,
+}  # from a checkpoint: intents alike
+AGAIN_TOLD = 0.33  # and those of perception, see `told`
 FEATURE_NOISE = 0.1
 CHUNKED = 0.45  # share of the takes drawn, however many there are
-EMA = 0.998
+EMA, EMA_AGAIN = 0.998, 0.995
 SAVE_EVERY, REPORT_EVERY = 120, 15  # seconds
 CTC_TAKES = 64
+ROWS, ROWS_AGAIN = 7, 5  # of short conversations in a step
+TEXT, TEXT_AGAIN = 1024, 400  # tokens of text alone beside a step's audio
+HEADS, AGAIN_STEPS = 150, 2400  # from a checkpoint: of the heads alone, then of everything
 
 
 def text_config(vocabulary: int) -> TextConfig:
@@ -59,8 +75,16 @@ def prompt_of(words: Tokenizer) -> Prompt:
     return Prompt.of(lambda text: words.encode(text, add_special_tokens=False).ids, words.get_vocab())
 
 
+def _reader(classes: int) -> nn.Sequential:
+    """A linear head. It begins with nothing to say, so that it does no harm to what it reads."""
+    head = nn.Linear(AUDIO.llm_dim, classes)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    return nn.Sequential(nn.LayerNorm(AUDIO.llm_dim, elementwise_affine=False), head)
+
+
 class Learner(nn.Module):
-    """Adaptor, decoder with tied head, and what CTC needs beside them, which is not shipped."""
+    """Adaptor, decoder with tied head, and what CTC and marks need beside them, which is not shipped."""
 
     def __init__(self, vocabulary: int) -> None:
         super().__init__()
@@ -68,12 +92,19 @@ class Learner(nn.Module):
         self.model = Qwen2(text_config(vocabulary))
         self.blank = nn.Parameter(torch.zeros(1, AUDIO.llm_dim))
         self.sharpness = nn.Parameter(torch.tensor(3.0))  # log of what cosines are multiplied by
+        self.marks = _reader(sum(marks.CLASSES.values()))
+        self.counts = _reader(len(marks.COUNTED) * marks.MOST)
+        self.middle = torch.zeros(0)  # what the decoder's middle gave last
+        self.model.layers[MIDDLE].register_forward_hook(self._keep)
         for name, weight in self.model.named_parameters():
             if weight.ndim == 2:
                 nn.init.normal_(weight, std=0.02)
             elif name.endswith("bias"):
                 nn.init.zeros_(weight)
         nn.init.normal_(self.blank, std=0.02)
+
+    def _keep(self, layer: nn.Module, given: object, hidden: Tensor) -> None:
+        self.middle = hidden
 
     def ctc_logits(self, embedded: Tensor, words: Tensor) -> Tensor:
         """[N, hidden] to [N, 1 + len(words)]: the blank, then the words of these token ids."""
@@ -130,17 +161,26 @@ def _turns_text(r: random.Random) -> int:
     return r.choice((1, 1, 1, 2, 2, 3))
 
 
-def draw_rows(maker: Maker, r: random.Random) -> list[Row]:
-    """One step's rows of audio and text. Mostly short conversations, some of many turns."""
+def _turns_again(r: random.Random) -> int:
+    return r.choice((1, 2, 2, 3, 4))
+
+
+def draw_rows(maker: Maker, r: random.Random, again: bool = False) -> list[Row]:
+    """One step's rows of audio and text. Mostly short conversations, some of many turns.
+
+    `again`: from a checkpoint the steps are smaller, with less text, of more turns.
+    """
     kind = r.random()
     if kind < 0.8:
-        spoken = [maker.row(320, r, _turns_short) for _ in range(7)]
+        spoken = [maker.row(320, r, _turns_short) for _ in range(ROWS_AGAIN if again else ROWS)]
     elif kind < 0.97:
         spoken = [maker.row(900, r, _turns_long) for _ in range(2)]
     else:
         spoken = [maker.row(1600, r, lambda r: 24)]
     length = max(len(row.ids) for row in spoken)
-    return spoken + [maker.row(length, r, _turns_text, text=True) for _ in range(max(1, 1024 // length))]
+    count = max(1, (TEXT_AGAIN if again else TEXT) // length)
+    turns = _turns_again if again else _turns_text
+    return spoken + [maker.row(length, r, turns, text=True) for _ in range(count)]
 
 
 @dataclass
@@ -148,20 +188,24 @@ class Losses:
     text: Tensor
     end: Tensor
     ctc: Tensor
+    marks: Tensor
+    counts: Tensor
     right: float  # share of the text tokens
 
     @property
     def total(self) -> Tensor:
-        return self.text + END_WEIGHT * self.end + CTC_WEIGHT * self.ctc
+        beside = MARKS_WEIGHT * self.marks + COUNTS_WEIGHT * self.counts
+        return self.text + END_WEIGHT * self.end + CTC_WEIGHT * self.ctc + beside
 
 
 @dataclass
 class Schedule:
-    """Steps of each stage."""
+    """Steps of each stage, and the learning rate at its highest."""
 
     text: int
     ctc: int
     joint: int
+    rate: float = RATE
 
     @property
     def total(self) -> int:
@@ -172,10 +216,10 @@ class Schedule:
             return "text"
         return "ctc" if step < self.text + self.ctc else "joint"
 
-    def rate(self, step: int) -> float:
-        """The share of the full learning rate."""
+    def rate_at(self, step: int) -> float:
         fall = max(0.0, (step / self.total - FLAT) / (1 - FLAT))
-        return min(1.0, (step + 1) / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
+        share = min(1.0, (step + 1) / WARM_UP) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
+        return self.rate * share
 
 
 STEPS = Schedule(text=1000, ctc=1500, joint=12_000)
@@ -191,29 +235,53 @@ class Mark:
     right: float
     end: float
     ctc: float
+    marks: float
+    counts: float
+
+
+def often() -> dict[str, float]:
+    """Shares of the spoken turns by intent, where the training begins with a checkpoint."""
+    families = {i: share / len(world.FAMILIES[f]) for f, share in AGAIN.items() for i in world.FAMILIES[f]}
+    shares = told()
+    return families | {i: AGAIN_TOLD * share / sum(shares.values()) for i, share in shares.items()}
+
+
+def told() -> dict[str, int]:
+    """How often intents of perception are drawn: claims as often right, or the words alone would tell."""
+    of_sounds = {i: corpus.TOLD[i] for i in world.FAMILIES["perception"]}
+    return of_sounds | {i: of_sounds[i.replace("claim_", "conflict_")] for i in of_sounds if "claim_" in i}
 
 
 class Run:
-    """A training run and its state on disk."""
+    """A training run and its state on disk.
 
-    def __init__(self, schedule: Schedule, path: Path) -> None:
+    `begin`: the folder of a checkpoint of this recipe whose adaptor and decoder it starts from, once; a state
+    on disk goes before. Raises CheckpointError, and ValueError for a tokenizer of another kind.
+    """
+
+    def __init__(self, schedule: Schedule, path: Path, begin: Path | None = None) -> None:
         torch.manual_seed(0)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         state = torch.load(path, weights_only=True, map_location=self.device) if path.exists() else {}
-        self.said: list[str] = state.get("words") or list(tokenizer.words())
+        begins = tokenizer.words_in(begin) if begin and not state else []
+        self.said: list[str] = state.get("words") or begins or list(tokenizer.words())
         self.words = tokenizer.build(self.said)
         self.prompt = prompt_of(self.words)
         self.index = {word: i + 1 for i, word in enumerate(self.said)}
         ids = [self.words.token_to_id(f" {word}") for word in self.said]
         self.word_ids = torch.tensor(ids, device=self.device)
         self.learner = Learner(self.words.get_vocab_size()).to(self.device)
+        if begin and not state:
+            self.learner.load_state_dict(shipped(begin), strict=False)
         weights = [p for p in self.learner.parameters() if p.ndim > 1]
         rest = [p for p in self.learner.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
         self.average = {k: v.clone() for k, v in self.learner.state_dict().items()}
         self.pool = Pool()
-        self.maker = Maker(self.prompt, Source(self.pool.spoken, self.pool.cut))
+        source = Source(self.pool.spoken, self.pool.cut)
+        self.again = begin is not None
+        self.maker = Maker(self.prompt, source, often()) if begin else Maker(self.prompt, source)
         self.schedule, self.path = schedule, path
         self.step = 0
         if state:
@@ -241,27 +309,38 @@ class Run:
         if stage == "ctc":
             takes = [self.pool.spoken() for _ in range(CTC_TAKES)]
             embedded = features.adapt(self.learner.adapter, self._seen(takes))
+            if self.again:
+                embedded = embedded.detach()  # the heads alone: the adaptor is better than they are
             zero = embedded.new_zeros(())
-            return Losses(zero, zero, self._ctc(embedded, takes), 0.0)
+            return Losses(zero, zero, self._ctc(embedded, takes), self._marks(embedded, takes), zero, 0.0)
         if stage == "text":
             rows = [self.maker.row(512, r, _turns_text, text=True) for _ in range(4)]
         else:
-            rows = draw_rows(self.maker, r)
+            rows = draw_rows(self.maker, r, self.again)
         pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
         assert pad is not None
-        return self._forward(conversations.batch(rows, pad).to(self.device))
+        beside = []
+        if stage == "joint" and self.again:
+            shares = told()
+            intents = r.choices(list(shares), weights=list(shares.values()), k=BESIDE)
+            beside = [self.pool.spoken(intent) for intent in intents]
+        return self._forward(conversations.batch(rows, pad).to(self.device), beside)
 
-    def _forward(self, rows: Batch) -> Losses:
+    def _forward(self, rows: Batch, beside: list[Heard]) -> Losses:
+        """`beside` are takes for the adaptor alone."""
         decoder = self.learner.model
         x = decoder.embed_tokens(rows.ids)
-        ctc = end = x.new_zeros(())
+        ctc = end = told = counts = x.new_zeros(())
         if rows.heard:
             takes = [take for _, _, take in rows.heard]
-            embedded = features.adapt(self.learner.adapter, self._seen(takes))
-            ctc = self._ctc(embedded, takes)
+            every = takes + beside
+            embedded = features.adapt(self.learner.adapter, self._seen(every))
+            ctc, told = self._ctc(embedded, every), self._marks(embedded, every)
             width = rows.ids.shape[1]
-            places = [torch.arange(len(t.seen)) + i * width + start for i, start, t in rows.heard]
-            x = x.flatten(0, 1).index_copy(0, torch.cat(places).to(self.device), embedded).view_as(x)
+            at = [torch.arange(len(t.seen)) + i * width + start for i, start, t in rows.heard]
+            places = torch.cat(at).to(self.device)
+            embedded = embedded[: len(places)]
+            x = x.flatten(0, 1).index_copy(0, places, embedded).view_as(x)
         hidden = decoder(x, positions=rows.positions, bias=rows.bias)
         head = decoder.embed_tokens.weight
         chosen = rows.labels != IGNORE
@@ -271,7 +350,8 @@ class Run:
         if rows.heard:
             at_ends = rows.ends != IGNORE
             end = F.cross_entropy(hidden[at_ends] @ head.T, rows.ends[at_ends])
-        return Losses(text, end, ctc, right)
+            counts = self._counts(self.learner.middle.flatten(0, 1)[places], takes)
+        return Losses(text, end, ctc, told, counts, right)
 
     def _seen(self, takes: list[Heard]) -> Tensor:
         seen = torch.from_numpy(np.concatenate([t.seen for t in takes])).to(self.device).float()
@@ -292,6 +372,36 @@ class Run:
         losses = F.ctc_loss(padded, flat, lengths, sizes, reduction="none", zero_infinity=True)
         return losses.sum() / sizes.sum()
 
+    def _marks(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
+        """Nats a mark, each read off the mean of its tokens."""
+        found: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        begin = 0
+        for take in takes:
+            for mark in take.marks:
+                found[mark.name].append((begin + mark.start, begin + mark.stop, mark.value))
+            begin += len(take.seen)
+        if not found:
+            return embedded.new_zeros(())
+        sums = F.pad(embedded.cumsum(0), (0, 0, 1, 0))
+        losses = []
+        for name, classes in marks.CLASSES.items():
+            if name in found:
+                start, stop, value = torch.tensor(found[name], device=self.device).T
+                logits = self.learner.marks((sums[stop] - sums[start]) / (stop - start)[:, None])
+                first = marks.FIRST[name]
+                losses.append(F.cross_entropy(logits[:, first : first + classes], value, reduction="sum"))
+        return torch.stack(losses).sum() / sum(map(len, found.values()))
+
+    def _counts(self, middle: Tensor, takes: list[Heard]) -> Tensor:
+        """Nats a token of the takes with something to count, from the decoder's middle [tokens, hidden]."""
+        pieces = torch.split(middle, [len(t.seen) for t in takes])
+        known = [(piece, t.counted) for piece, t in zip(pieces, takes, strict=True) if t.counted is not None]
+        if not known:
+            return middle.new_zeros(())
+        logits = self.learner.counts(torch.cat([piece for piece, _ in known])).view(-1, marks.MOST)
+        counted = torch.from_numpy(np.concatenate([counted for _, counted in known])).to(self.device)
+        return F.cross_entropy(logits, counted.flatten(), ignore_index=marks.UNKNOWN)
+
     def go(self, stop: int | None = None) -> None:
         """Train until the schedule is over, or until step `stop`; the state is saved on the way."""
         saved = logged = time.monotonic()
@@ -303,7 +413,7 @@ class Run:
                 self.pool.refresh()
             losses = self.losses(stage)
             for group in self.optimizer.param_groups:
-                group["lr"] = RATE * self.schedule.rate(self.step)
+                group["lr"] = self.schedule.rate_at(self.step)
             self.optimizer.zero_grad(set_to_none=True)
             losses.total.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
@@ -321,34 +431,58 @@ class Run:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = min(EMA, (self.step + 1) / (self.step + 20))
+        decay = min(EMA_AGAIN if self.again else EMA, (self.step + 1) / (self.step + 20))
         values = self.learner.state_dict()
         torch._foreach_lerp_(list(self.average.values()), [values[k] for k in self.average], 1 - decay)
 
     def _report(self, stage: str, losses: Losses, speed: float) -> None:
-        text, end, ctc = (round(float(x.detach()), 4) for x in (losses.text, losses.end, losses.ctc))
-        mark = Mark(self.step, stage, text, round(losses.right, 4), end, ctc)
+        every = losses.text, losses.end, losses.ctc, losses.marks, losses.counts
+        text, end, ctc, told, counts = (round(float(x.detach()), 4) for x in every)
+        mark = Mark(self.step, stage, text, round(losses.right, 4), end, ctc, told, counts)
         with self.path.with_name("train.jsonl").open("a") as file:
             file.write(json.dumps(asdict(mark)) + "\n")
         left = (self.schedule.total - self.step) / speed / 60
         print(
             f"{stage:5} step {mark.step} of {self.schedule.total}  text {text:.4f} right {mark.right:.3f} "
-            f"end {end:.4f} ctc {ctc:.3f}  {speed:.2f} steps/s  {left:.0f} min left  takes {len(self.pool)}",
+            f"end {end:.4f} ctc {ctc:.3f} marks {told:.3f} counts {counts:.3f}  "
+            f"{speed:.2f} steps/s  {left:.0f} min left  takes {len(self.pool)}",
             flush=True,
         )
 
 
-def run(schedule: Schedule, threads: int, stop: int | None = None) -> None:
+def shipped(folder: Path) -> dict[str, Tensor]:
+    """The adaptor and the decoder of a checkpoint, as the learner names them. Raises CheckpointError."""
+    state = checkpoint.load(folder).state_dict()
+    return {name: value for name, value in state.items() if name.startswith(("adapter.", "model."))}
+
+
+def run(
+    schedule: Schedule,
+    threads: int,
+    stop: int | None = None,
+    begin: Path | None = None,
+    state: Path | None = None,
+) -> None:
     torch.set_num_threads(threads)
-    Run(schedule, work() / "state.pt").go(stop)
+    if state:
+        state.parent.mkdir(parents=True, exist_ok=True)
+    Run(schedule, state or work() / "state.pt", begin).go(stop)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--text", type=int, default=STEPS.text)
     parser.add_argument("--ctc", type=int, default=STEPS.ctc)
-    parser.add_argument("--joint", type=int, default=STEPS.joint)
+    parser.add_argument("--joint", type=int)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--stop", type=int, help="stop at this step, to go on later")
+    parser.add_argument("--rate", type=float, help="the highest learning rate")
+    parser.add_argument(
+        "--from", type=Path, dest="begin", help="a checkpoint to start from, at once with all"
+    )
+    parser.add_argument("--state", type=Path, help="where the state is kept; default: in the work folder")
     given = parser.parse_args()
-    run(Schedule(given.text, given.ctc, given.joint), given.threads, given.stop)
+    steps = Schedule(given.text, given.ctc, given.joint or STEPS.joint, given.rate or RATE)
+    if given.begin:
+        steps = Schedule(0, HEADS, given.joint or AGAIN_STEPS, given.rate or RATE_AGAIN)
+    run(steps, given.threads, given.stop, given.begin, given.state)

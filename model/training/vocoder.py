@@ -1,10 +1,10 @@
-"""Change how a voice speaks: its pitch, speed, melody at the end, or its voice to a whisper. A script.
+"""Change how a voice speaks: pitch, speed, melody at the end, speaker, or all voice to a whisper. A script.
 
 Run by the recipe's own Python (see voices.speech_python), which has pyworld (MIT): F0, spectral envelope and
 aperiodicity are taken apart, changed and put together again. Each line of standard input is a JSON object
 with `path` (float32 samples at 16 kHz in an .npy file, written over), and of `pitch` (Hz), `speed` (a
-factor), `melody` ("rising" or "falling") and `whisper` (true) what is wanted. Knows no texts and nothing of
-this project.
+factor), `tract` (the vocal tract's length, a factor: all formants are divided by it), `melody` ("rising" or
+"falling") and `whisper` (true) what is wanted. Knows no texts and nothing of this project.
 """
 
 from __future__ import annotations
@@ -43,8 +43,18 @@ def changed(samples: np.ndarray, wanted: dict[str, Any]) -> np.ndarray:
             ramp = np.linspace(0, 1, last - first) ** 1.5
             top = 1.75 if wanted["melody"] == "rising" else 0.58
             f0[first:last] = np.where(f0[first:last] > 0, middle * top**ramp, 0)
+    if wanted.get("tract", 1.0) != 1:
+        envelope = longer(envelope, wanted["tract"])
     period = PERIOD / wanted.get("speed", 1.0)
     return np.asarray(pyworld.synthesize(f0, envelope, noise, RATE, period), np.float32)
+
+
+def longer(envelope: np.ndarray, tract: float) -> np.ndarray:
+    """The spectral envelope [frames, bins] of a speaker whose vocal tract is longer by a factor."""
+    at = np.minimum(np.arange(envelope.shape[1]) * tract, envelope.shape[1] - 1.001)
+    low = at.astype(int)
+    logs = np.log(envelope + 1e-16)
+    return np.ascontiguousarray(np.exp(logs[:, low] + (logs[:, low + 1] - logs[:, low]) * (at - low)))
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ HELD_OUT = {
     "espeak": 35,
 }
 SPEEDS = {"fast": (1.5, 1.85), "slow": (0.5, 0.62)}
+OTHERS, OTHERS_CHANGED = 0.3, 0.7  # share of the lines in training that become another speaker's
+HERTZ, TRACTS = (85.0, 270.0), (0.86, 1.18)
 PITCHES = {"high": (215, 310), "low": (75, 112)}  # Hz, the median of the voice
 
 
@@ -64,7 +66,8 @@ PITCHES = {"high": (215, 310), "low": (75, 112)}  # Hz, the median of the voice
 class Line:
     """One text in one voice. `speed` 1 is the voice's own; `pitch` (0 to 99) and `gap` are espeak-ng's.
 
-    `hertz` (0: as it is), `melody` and `whisper` are for the vocoder.
+    `hertz` (0: as it is), `tract` (how much longer the speaker's vocal tract is), `melody` and `whisper` are
+    for the vocoder.
     """
 
     text: str
@@ -73,6 +76,7 @@ class Line:
     pitch: int = 50
     gap: int = 0
     hertz: float = 0.0
+    tract: float = 1.0
     melody: str = ""
     whisper: bool = False
 
@@ -87,7 +91,7 @@ class Line:
 
     @property
     def changed(self) -> bool:
-        return bool(self.hertz or self.melody or self.whisper or self.stretched)
+        return bool(self.hertz or self.tract != 1 or self.melody or self.whisper or self.stretched)
 
 
 def cast(said: Utterance, seed: int | str, held_out: bool) -> Line:
@@ -108,7 +112,15 @@ def cast(said: Utterance, seed: int | str, held_out: bool) -> Line:
         gap = r.choice((0, 0, 0, 1, 3, 6)) if how.speed != "fast" else 0
         speed = r.uniform(*SPEEDS.get(how.speed, (0.75, 1.15)))
         line = Line(text, f"espeak/{accent}+{variant}", speed, r.randrange(15, 85), gap)
-    return replace(line, hertz=hertz, melody=how.melody, whisper=bool(how.whisper))
+    line = replace(line, hertz=hertz, melody=how.melody, whisper=bool(how.whisper))
+    return line if held_out else _another(line, r)
+
+
+def _another(line: Line, r: random.Random) -> Line:
+    """Often another speaker made of the same voice; oftener where the vocoder is needed anyway."""
+    if r.random() > (OTHERS_CHANGED if line.changed else OTHERS):
+        return line
+    return replace(line, hertz=line.hertz or r.uniform(*HERTZ), tract=r.uniform(*TRACTS))
 
 
 def speak(lines: Sequence[Line], workers: int = 2) -> list[np.ndarray]:
@@ -221,6 +233,7 @@ def _vocode(jobs: list[tuple[Line, Path]]) -> None:
         {
             "path": str(path),
             "pitch": line.hertz,
+            "tract": line.tract,
             "speed": line.speed if line.stretched else 1.0,
             "melody": line.melody,
             "whisper": line.whisper,

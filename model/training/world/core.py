@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 HELD_OUT = 8  # one key in so many is for evaluation alone
+NUMBERED = "beep", "clap"  # events that are counted as they are heard
 
 Effort = Literal["none", "short", "medium", "long"]
 
@@ -76,9 +77,16 @@ class Utterance:
 
     @property
     def noted(self) -> str:
-        """What the thoughts say was heard."""
-        sounds = [e.kind for e in self.before], [e.kind for e in self.after]
-        return self.heard or " ".join([*sounds[0], *self.words.split(), *sounds[1]])
+        """What the thoughts say was heard. Beeps and claps are numbered: each is a step of counting."""
+        if self.heard:
+            return self.heard
+        kinds = [e.kind for e in self.before + self.after]
+        named = [
+            f"{kind} {kinds[: i + 1].count(kind)}" if kind in NUMBERED else kind
+            for i, kind in enumerate(kinds)
+        ]
+        count = len(self.before)
+        return " ".join([*named[:count], *self.words.split(), *named[count:]])
 
 
 # --- what the conversation has come to ---

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from model.training.world.core import Answer, Delivery, Event, Rule, State, Utterance
+from model.training.world.events import beep, clap, noted, pitch_noted, sound, sweep, tones
 from model.training.world.speech import asked, spoken
 
 BARE = "bare"  # key of the phrasings without polite words: never held out
@@ -21,60 +22,6 @@ OPENINGS = ("",) * 6 + ("okay", "so", "now", "please", "nano", "hey nano", "um")
 ENDINGS = ("",) * 6 + ("please", "now", "nano")
 NAMES = ("you", "they", "we")
 DOINGS = ("like tea", "like coffee", "live here", "have a car", "speak english", "know that")
-
-
-# --- sounds ---
-
-
-def _beep(r: random.Random, pitch: float | None = None) -> Event:
-    pitch = pitch or 400 * 2 ** r.uniform(0, 2)
-    return Event("beep", r.uniform(0.08, 0.22), pitch, level=r.uniform(-20, -8), gap=r.uniform(0.14, 0.4))
-
-
-def _clap(r: random.Random) -> Event:
-    return Event("clap", r.uniform(0.05, 0.15), level=r.uniform(-16, -6), gap=r.uniform(0.18, 0.4))
-
-
-def _tones(r: random.Random, by: str, first_more: bool) -> tuple[Event, Event]:
-    """Two tones; the first is higher, louder or longer, or the second is. Well apart."""
-    low = 180 * 2 ** r.uniform(0, 2)
-    semitones, decibels, ratio = 0.0, r.uniform(-2, 2), r.uniform(0.85, 1.15)
-    if by == "pitch":
-        semitones = r.uniform(3, 12) * (1 if first_more else -1)
-        decibels = r.uniform(-4, 4)
-    elif by == "level":
-        decibels = r.uniform(6, 18) * (1 if first_more else -1)
-        semitones = r.choice((0, 0, r.uniform(-2, 2)))
-    else:
-        ratio = r.uniform(1.6, 3) if first_more else 1 / r.uniform(1.6, 3)
-        semitones = r.choice((0, 0, r.uniform(-2, 2)))
-    short = r.uniform(0.25, 0.4) if by == "length" else r.uniform(0.3, 0.6)
-    seconds = short * max(ratio, 1), short * max(1 / ratio, 1)
-    loud = r.uniform(-10, -7)
-    levels = loud + min(0, decibels), loud - max(0, decibels)
-    pitches = low * 2 ** (max(0, semitones) / 12), low * 2 ** (max(0, -semitones) / 12)
-    gap = r.uniform(0.2, 0.5)
-    first = Event("tone", seconds[0], pitches[0], level=levels[0], gap=gap)
-    return first, Event("tone", seconds[1], pitches[1], level=levels[1], gap=r.uniform(0.2, 0.4))
-
-
-def _sweep(r: random.Random, up: bool) -> Event:
-    low = 200 * 2 ** r.uniform(0, 1.6)
-    high = low * 2 ** r.uniform(0.5, 1.5)
-    pitch, to = (low, high) if up else (high, low)
-    return Event("sweep", r.uniform(0.5, 1.2), pitch, to, r.uniform(-16, -8), gap=r.uniform(0.2, 0.4))
-
-
-def _sound(r: random.Random, kind: str) -> Event:
-    """One sound of a kind that can be told by its name."""
-    if kind == "beep":
-        return _beep(r)
-    if kind == "clap":
-        return _clap(r)
-    seconds, level, gap = r.uniform(0.6, 1.2), r.uniform(-18, -10), r.uniform(0.2, 0.4)
-    if kind == "music":
-        return Event("music", seconds, level=level, gap=gap)
-    return Event("noise", seconds, level=level, gap=gap)
 
 
 # --- utterances ---
@@ -135,17 +82,6 @@ def _polite(r: random.Random, words: str) -> str:
     return " ".join(filter(None, (before, words, after)))
 
 
-def _fact(step: str, fact: str, brief: str) -> Callable[[State, Utterance], Answer]:
-    """An answer from what the utterance is known to sound like: `{0}` is the first of its args."""
-
-    def answer(state: State, said: Utterance) -> Answer:
-        steps = (step.format(*said.args),)
-        reply, short = (_sentence(text.format(*said.args)) for text in (fact, brief))
-        return Answer(reply, steps, (), short, state=state)
-
-    return answer
-
-
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
@@ -165,7 +101,7 @@ def _counting(n: int) -> str:
 
 def _count_events(r: random.Random, kind: str, n: int) -> list[Event]:
     pitch = 400 * 2 ** r.uniform(0, 2) if r.random() < 0.6 else None  # mostly all beeps alike
-    return [_beep(r, pitch) if kind == "beep" else _clap(r) for _ in range(n)]
+    return [beep(r, pitch) if kind == "beep" else clap(r) for _ in range(n)]
 
 
 def _make_count(r: random.Random) -> Utterance:
@@ -229,7 +165,7 @@ def _make_tones(
         more = r.choice(mores)
         which = r.choice(("first", "second"))
         other = "second" if which == "first" else "first"
-        events = _tones(r, COMPARED[more][0], (which == "first") != (more in LESS))
+        events = tones(r, COMPARED[more][0], (which == "first") != (more in LESS))
         if agrees is None:
             phrasings = f"which tone is {more}", f"which tone was {more}"
             return _question(r, intent, phrasings, (more, which), events)
@@ -244,7 +180,8 @@ def _compared(said: Utterance) -> str:
     name, less, much = COMPARED[more]
     of_which, of_other = (less, much) if more in LESS else (much, less)
     first, second = (of_which, of_other) if which == "first" else (of_other, of_which)
-    return f"{name}: first {first}, second {second}"
+    scale = " ".join(noted(e, name) for e in said.before + said.after)
+    return f"{name}: {scale}, first {first}, second {second}"
 
 
 def _answer_tones(state: State, said: Utterance) -> Answer:
@@ -259,7 +196,14 @@ def _answer_tones(state: State, said: Utterance) -> Answer:
 def _make_sweep(r: random.Random) -> Utterance:
     up = r.random() < 0.5
     phrasings = "rising or falling", "is it rising or falling", "is the tone rising or falling"
-    return _question(r, "sweep", phrasings, ("rising" if up else "falling",), (_sweep(r, up),))
+    return _question(r, "sweep", phrasings, ("rising" if up else "falling",), (sweep(r, up),))
+
+
+def _answer_sweep(state: State, said: Utterance) -> Answer:
+    (event,) = said.before + said.after
+    scale = " ".join(pitch_noted(hertz) for hertz in (event.pitch, event.to))
+    way = said.args[0]
+    return Answer(f"It was {way}.", (f"pitch: {scale}, {way}",), (), f"{way.capitalize()}.", state=state)
 
 
 def _make_order(r: random.Random) -> Utterance:
@@ -267,7 +211,7 @@ def _make_order(r: random.Random) -> Utterance:
     place = r.choice(("first", "last"))
     phrasings = f"what came {place}", f"which sound came {place}", f"what did you hear {place}"
     which = kinds[0] if place == "first" else kinds[-1]
-    return _question(r, "order", phrasings, (which, place, *kinds), [_sound(r, k) for k in kinds])
+    return _question(r, "order", phrasings, (which, place, *kinds), [sound(r, k) for k in kinds])
 
 
 def _answer_order(state: State, said: Utterance) -> Answer:
@@ -483,7 +427,7 @@ RULES: dict[str, Rule] = {
     "tones_pitch": Rule(6, _make_tones("tones_pitch", ("higher", "lower")), _answer_tones),
     "tones_level": Rule(4, _make_tones("tones_level", ("louder",)), _answer_tones),
     "tones_length": Rule(5, _make_tones("tones_length", ("longer", "shorter")), _answer_tones),
-    "sweep": Rule(6, _make_sweep, _fact("pitch: {0}", "it was {0}", "{0}")),
+    "sweep": Rule(6, _make_sweep, _answer_sweep),
     "order": Rule(8, _make_order, _answer_order),
     "voice_both": Rule(5, _make_both, _answer_both),
     "melody": Rule(8, _make_melody, _answer_melody),

@@ -38,14 +38,14 @@ def bursts(x: np.ndarray) -> int:
 
 @pytest.mark.parametrize("timbre", list(sounds.TIMBRES))
 def test_a_tone_has_its_pitch_its_length_and_its_level(timbre: str) -> None:
-    x = sounds.event(Event("tone", 0.5, 400.0, level=-20), timbre, rng(), False)
+    x = sounds.event(Event("tone", 0.5, 400.0, level=-20), sounds.TIMBRES[timbre], rng(), False)
     assert len(x) == SAMPLE_RATE // 2
     assert loudest_frequency(x) == pytest.approx(400, abs=3)
     assert np.abs(x).max() == pytest.approx(0.1, rel=0.01)
 
 
 def test_a_sweep_goes_where_it_should() -> None:
-    x = sounds.event(Event("sweep", 1.0, 300.0, 1200.0), "sine", rng(), False)
+    x = sounds.event(Event("sweep", 1.0, 300.0, 1200.0), sounds.TIMBRES["sine"], rng(), False)
     ends = x[:1600], x[-1600:]
     assert loudest_frequency(ends[0]) < 400 < 1000 < loudest_frequency(ends[1])
 

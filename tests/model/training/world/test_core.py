@@ -24,7 +24,7 @@ def test_without_steps_the_shortest_thought_is_what_was_heard() -> None:
 def test_sounds_are_heard_in_their_order() -> None:
     beep, clap = Event("beep", 0.2), Event("clap", 0.1)
     said = Utterance("perception", "order", "what came first", "k", before=(beep,), after=(clap, clap))
-    assert said.noted == "beep what came first clap clap"
+    assert said.noted == "beep 1 what came first clap 1 clap 2"
 
 
 def test_about_one_key_in_eight_is_held_out_and_always_the_same() -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from model.training import world
-from model.training.world import unknown
+from model.training.world import foreign, unknown
 from model.training.world.core import State
 
 
@@ -37,4 +37,16 @@ def test_other_languages_are_spoken_as_such() -> None:
     r = random.Random(5)
     for _ in range(100):
         said = unknown.RULES["unknown_language"].make(r)
-        assert said.words in unknown.SENTENCES[said.delivery.language]
+        assert said.words in foreign.SENTENCES[said.delivery.language]
+
+
+def test_what_begins_like_something_known_is_still_strange() -> None:
+    for seed in range(400):
+        said = world.of_intent(seed, "unknown_near")
+        assert unknown.strange(said.words), said.words
+        assert world.answer(State(), said).reply == unknown.NOT_UNDERSTOOD
+
+
+def test_it_comes_only_where_it_is_asked_for() -> None:
+    intents = {world.utterance(i, "unknown").intent for i in range(600)}
+    assert "unknown_other" in intents and "unknown_near" not in intents
