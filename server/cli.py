@@ -183,9 +183,10 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
 
     async def visit(url: str) -> None:
         with portaudio(not args.text) if spoken else nullcontext() as device:
-            view.note(
-                "type, and press Enter; Ctrl-D ends it" if args.text else "speak; Ctrl-C ends it. " + HINT
-            )
+            if not args.text:
+                view.note("speak; Ctrl-C ends it. " + HINT)
+            elif not manner.echo:
+                view.note("type, and press Enter; Ctrl-D ends it")
             lines = Lines(sys.stdin) if args.text else None
             well.append(await talk(url, next(iter(config.keys), None), view, manner, device, lines))
 

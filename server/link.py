@@ -22,6 +22,7 @@ from server.tasks import one_error
 
 Wire = dict[str, Any]
 SHORTEST, LONGEST = 0.2, 3.0  # seconds between two tries
+CLOSE_SECONDS = 2.0
 KEPT_PACKETS = 250  # of audio, while the line is down: 5 s
 
 
@@ -60,13 +61,16 @@ class Link:
         while True:
             try:
                 async with self._connect() as ws:
-                    if self._token is None:
-                        await ws.send(json.dumps(update))
-                    else:
-                        self._open(ws)
-                    while True:
-                        self._take(ws, json.loads(await ws.recv()), take)
-                        pause, until = SHORTEST, 0.0
+                    try:
+                        if self._token is None:
+                            await ws.send(json.dumps(update))
+                        else:
+                            self._open(ws)
+                        while True:
+                            self._take(ws, json.loads(await ws.recv()), take)
+                            pause, until = SHORTEST, 0.0
+                    finally:
+                        await ws.close()  # with 1000: who is cancelled has left, and does not come back
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code == 1000:
                     return
@@ -91,7 +95,9 @@ class Link:
             back = {"resume": self._token} | ({"after": self._last} if self._last else {})
             address += ("&" if urlsplit(address).query else "?") + urlencode(back)
         proxy: Literal[True] | None = None if is_loopback(urlsplit(address).hostname or "") else True
-        return connect(address, additional_headers=self._headers, proxy=proxy, max_size=None)
+        return connect(
+            address, additional_headers=self._headers, proxy=proxy, max_size=None, close_timeout=CLOSE_SECONDS
+        )
 
     def _take(self, ws: ClientConnection, event: Wire, take: Callable[[Wire], None]) -> None:
         if event["type"] == "error":

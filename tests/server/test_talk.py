@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import re
+import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +24,7 @@ from server.talk_view import View
 from streaming.events import Refused
 from tests.processes import RECORDINGS, ROOT
 from tests.scripted import ScriptedEngine
-from tests.server.client import eventually, pcm, serving
+from tests.server.client import eventually, idle, pcm, serving
 from tests.streaming.talk import text_of
 from tests.voices import LETTER, ScriptedVoice
 
@@ -222,6 +223,15 @@ async def test_a_conversation_that_is_not_kept_any_longer_is_told_in_one_line() 
             await running
 
 
+async def test_who_leaves_is_not_waited_for() -> None:
+    engine = long()
+    async with serving(engine, ScriptedVoice()) as url:
+        async with terminal(url, device := Fake(pcm(600))):
+            await eventually(lambda: device.sounds > 0)
+            assert engine.running() > 0
+        await idle(engine)
+
+
 async def test_servers_that_are_not_there_or_want_a_key() -> None:
     async with serving(ScriptedEngine(), keys=["k"]) as url:
         for key, why in (("wrong", "401"), (None, "401")):
@@ -268,6 +278,27 @@ async def test_the_command_tells_by_its_exit_code_that_a_reply_failed() -> None:
     async with serving(engine) as url:
         code, out, _ = await run("--text", "--url", url, stdin=b"one plus one\n")
     assert code == 1 and "(failed" in out
+
+
+async def test_ctrl_c_ends_the_command_and_its_conversation() -> None:
+    engine = ScriptedEngine()
+    engine.gate = asyncio.Event()
+    async with serving(engine) as url:
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "server.cli", "talk", "--text", "--url", url],
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        assert process.stdin is not None
+        process.stdin.write(b"one plus one\n")
+        await eventually(lambda: engine.running() > 1)
+        process.send_signal(signal.SIGINT)
+        out = (await process.communicate())[0].decode()
+        await idle(engine)  # it is not kept for who may come back
+    assert process.returncode == 130 and "Traceback" not in out
+    assert out.endswith("\n") and "you  one plus one" in out
 
 
 @pytest.mark.parametrize(
