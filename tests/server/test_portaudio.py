@@ -54,7 +54,7 @@ def sounddevice(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         PortAudioError=PortAudioError, RawOutputStream=Output, RawInputStream=Input, opened=[]
     )
     Stream.opened = module.opened
-    monkeypatch.setitem(sys.modules, "sounddevice", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
     return module
 
 
