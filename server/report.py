@@ -122,9 +122,10 @@ class TextReport:
 
 
 def latencies(timings: dict[str, Any]) -> str:
-    """In ms, from the arrival of the last voiced sample."""
+    """In ms, from the arrival of the last voiced sample; where no turn was spoken, from the request."""
     told = [f"{label} {timings[name]:.0f} ms" for name, label in NAMES.items() if timings[name] is not None]
-    return "after you fell silent: " + ", ".join(told)
+    since = "you asked" if timings["turn_ended_ms"] is None else "you fell silent"
+    return f"after {since}: " + ", ".join(told)
 
 
 def failure(turns: list[Turn]) -> str | None:

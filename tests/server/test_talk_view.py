@@ -113,6 +113,12 @@ def test_the_meter_stands_below_on_a_terminal_and_gives_way() -> None:
     assert standing[2].strip() == "muted" and "here" in standing[3]
 
 
+def test_of_a_typed_turn_there_is_no_silence_to_count_from() -> None:
+    out = io.StringIO()
+    View(Lines(out)).event({**TIMINGS, "turn_ended_ms": None})
+    assert "after you asked: first thought 600 ms" in out.getvalue()
+
+
 def test_levels() -> None:
     assert decibels(bytes(960)) == decibels(b"") == FLOOR_DB
     assert decibels(b"\x00\x80" * 480) == 0.0
