@@ -29,6 +29,7 @@ EPILOG = """\
 start here:
   soundmind serve --demo          start the small embedded model, and play it a recording
   soundmind ask FILE.wav          what does the model say to this recording?
+  soundmind talk                  talk to it, or type (--text), in this terminal
   soundmind eval FOLDER           how often is it right about your own recordings?
 
 Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
@@ -161,6 +162,49 @@ def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdow
     return 1 if why else 0
 
 
+# --- talk ---
+
+
+def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from contextlib import nullcontext
+
+    from server.portaudio import check, portaudio
+    from server.report import Lines as Shown
+    from server.serving import serve, stoppable
+    from server.talk import Lines, Manner, talk
+    from server.talk_view import HINT, View
+
+    spoken = args.speak or not args.text
+    manner = Manner(args.text, spoken, args.half_duplex, args.text and not sys.stdin.isatty())
+    args.voice = None if spoken else "none"
+    config = _config(args, vllm_args)
+    view = View(Shown(sys.stdout))
+    well: list[bool] = []
+
+    async def visit(url: str) -> None:
+        with portaudio(not args.text) if spoken else nullcontext() as device:
+            if not args.text:
+                view.note("speak; Ctrl-C ends it. " + HINT)
+            elif not manner.echo:
+                view.note("type, and press Enter; Ctrl-D ends it")
+            lines = Lines(sys.stdin) if args.text else None
+            well.append(await talk(url, next(iter(config.keys), None), view, manner, device, lines))
+
+    async def away() -> None:
+        with stoppable(shutdown):
+            await visit(args.url)
+
+    if spoken:
+        check()
+    if args.url:
+        asyncio.run(away())
+    else:
+        asyncio.run(serve(config, _whisper, shutdown, visit, stay=False))
+    if shutdown.signal:
+        return 128 + shutdown.signal
+    return 0 if all(well) else 1
+
+
 # --- eval ---
 
 
@@ -228,6 +272,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_serve(commands.add_parser("serve", help="start a server", description=SERVE, epilog=VLLM))
     _add_ask(commands.add_parser("ask", help="speak a recording to a server", description=ASK, epilog=VLLM))
+    _add_talk(commands.add_parser("talk", help="talk in this terminal", description=TALK, epilog=VLLM))
     _add_eval(
         commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
     )
@@ -238,6 +283,9 @@ SERVE = "Load a model and serve the Realtime API, /v1/models, /healthz and /metr
 ASK = """Speak a recording to a server, in real time, and print what comes back as it comes: speech found,
 what was heard, thinking, reply, and the latency of each stage. Any audio file will do. Without --url a server
 of its own is started for it, and ended afterwards."""
+TALK = """Talk in this terminal, with microphone and loudspeaker (PortAudio) or by typing (--text): your words
+as they were understood, thinking, the reply in step with its sound, and the latency of each stage. Speak
+while it speaks, and it falls silent. Without --url a server of its own is started, and ended afterwards."""
 EVAL = """How often a checkpoint is right, with 95 % intervals: about your own recordings (a FOLDER with a CSV
 file of file,text,answer), or without a FOLDER by the built-in tests of nano's world, in voices and texts that
 it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace."""
@@ -289,6 +337,21 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-transcript", action="store_true", help="do not ask what was heard")
     parser.add_argument("--model", metavar="MODEL", help="without --url: as in `soundmind serve`")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_config(parser)
+
+
+def _add_talk(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_talk, host="127.0.0.1", port=0)
+    parser.add_argument("--url", help="a server that runs already, such as ws://127.0.0.1:8000/v1/realtime")
+    parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    parser.add_argument("--text", action="store_true", help="type instead: each line of stdin is a turn")
+    parser.add_argument("--speak", action="store_true", help="with --text: replies are spoken, too")
+    parser.add_argument(
+        "--half-duplex",
+        action="store_true",
+        help="mute the microphone while it replies: for loudspeakers, whose echo would cut it off",
+    )
+    parser.add_argument("--model", metavar="MODEL", help="without --url: as in `soundmind serve`")
     _add_config(parser)
 
 

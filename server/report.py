@@ -1,8 +1,9 @@
-"""What `soundmind ask` prints: the conversation as it happens, for people or (`--json`) for programs."""
+"""What `soundmind ask` and `soundmind talk` print: the conversation as it happens, for people or programs."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
@@ -32,71 +33,99 @@ class JsonReport:
     summary = event
 
 
-class TextReport:
-    """Lines with a label each; thinking dim, the reply bright, both growing as they come."""
+class Lines:
+    """Lines with a label each; one at a time may grow, and a status may stand below them all."""
 
     def __init__(self, out: TextIO) -> None:
         self._write: Callable[[str], int] = out.write
-        self._flush = out.flush
-        self._colour = out.isatty()
+        self.flush = out.flush
+        self.terminal = out.isatty()
+        self._colour = self.terminal and not os.environ.get("NO_COLOR")  # no-color.org
         self._channel = ""  # whose line is open
         self._held: list[tuple[str, str]] = []  # lines that wait for its end
+        self._status = ""  # what stands there
 
-    def event(self, event: dict[str, Any]) -> None:
-        match event["type"]:
-            case "input_audio_buffer.speech_started":
-                self._line("speech", f"started at {event['audio_start_ms'] / 1000:.2f} s")
-            case "input_audio_buffer.speech_stopped":
-                self._line("speech", f"stopped at {event['audio_end_ms'] / 1000:.2f} s")
-            case "conversation.item.input_audio_transcription.completed":
-                self._beside("heard", event["transcript"])
-            case "conversation.item.input_audio_transcription.failed":
-                self._beside("heard", f"(no transcript: {event['error']['message']})")
-            case "response.reasoning_text.delta":
-                self._grow("thinking", event["delta"], DIM)
-            case "response.output_text.delta":
-                self._grow("reply", event["delta"], BOLD)
-            case "soundmind.timings":
-                self._line("latency", latencies(event))
-            case "response.done" if event["response"]["status"] != "completed":
-                self._line("reply", f"({event['response']['status']})")
-        self._flush()
-
-    def summary(self, summary: dict[str, Any]) -> None:
-        self._end()
-        self._flush()
-
-    def _end(self) -> None:
+    def end(self) -> None:
+        """No line is open, and no status stands."""
+        self._clear()
         if self._channel:
             self._write("\n")
             self._channel = ""
         held, self._held = self._held, []
         for label, text in held:
-            self._line(label, text)
+            self.line(label, text)
 
-    def _line(self, label: str, text: str) -> None:
-        self._end()
-        self._write(f"{label:>9}  {text}\n")
+    def line(self, label: str, text: str, style: str = "") -> None:
+        self.end()
+        self._write(f"{label:>9}  {self._styled(text, style)}\n")
 
-    def _beside(self, label: str, text: str) -> None:
+    def beside(self, label: str, text: str) -> None:
         """A line that has no place of its own in the order: it does not break the one that grows."""
         self._held.append((label, text))
         if not self._channel:
-            self._end()
+            self.end()
 
-    def _grow(self, label: str, text: str, style: str) -> None:
+    def grow(self, label: str, text: str, style: str) -> None:
         if self._channel != label:
-            self._end()
+            self.end()
             self._write(f"{label:>9}  ")
             self._channel, text = label, text.lstrip()
-        text = text.replace("\n", "\n" + " " * 11)
-        self._write(f"{style}{text}{PLAIN}" if self._colour else text)
+        self._write(self._styled(text.replace("\n", "\n" + " " * 11), style))
+
+    def status(self, label: str, text: str) -> None:
+        """In the place of the one before, on a terminal and where no line grows."""
+        told = f"{label:>9}  {text}"
+        if self.terminal and not self._channel and told != self._status:
+            self._clear()
+            self._write(told)
+            self._status = told
+
+    def _clear(self) -> None:
+        if self._status:
+            self._write("\r\033[K")
+            self._status = ""
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"{style}{text}{PLAIN}" if self._colour and style else text
+
+
+class TextReport:
+    """Thinking dim, the reply bright, both growing as they come."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._lines = Lines(out)
+
+    def event(self, event: dict[str, Any]) -> None:
+        lines = self._lines
+        match event["type"]:
+            case "input_audio_buffer.speech_started":
+                lines.line("speech", f"started at {event['audio_start_ms'] / 1000:.2f} s")
+            case "input_audio_buffer.speech_stopped":
+                lines.line("speech", f"stopped at {event['audio_end_ms'] / 1000:.2f} s")
+            case "conversation.item.input_audio_transcription.completed":
+                lines.beside("heard", event["transcript"])
+            case "conversation.item.input_audio_transcription.failed":
+                lines.beside("heard", f"(no transcript: {event['error']['message']})")
+            case "response.reasoning_text.delta":
+                lines.grow("thinking", event["delta"], DIM)
+            case "response.output_text.delta":
+                lines.grow("reply", event["delta"], BOLD)
+            case "soundmind.timings":
+                lines.line("latency", latencies(event))
+            case "response.done" if event["response"]["status"] != "completed":
+                lines.line("reply", f"({event['response']['status']})")
+        lines.flush()
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        self._lines.end()
+        self._lines.flush()
 
 
 def latencies(timings: dict[str, Any]) -> str:
-    """In ms, from the arrival of the last voiced sample."""
+    """In ms, from the arrival of the last voiced sample; where no turn was spoken, from the request."""
     told = [f"{label} {timings[name]:.0f} ms" for name, label in NAMES.items() if timings[name] is not None]
-    return "after you fell silent: " + ", ".join(told)
+    since = "you asked" if timings["turn_ended_ms"] is None else "you fell silent"
+    return f"after {since}: " + ", ".join(told)
 
 
 def failure(turns: list[Turn]) -> str | None:

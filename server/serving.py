@@ -59,7 +59,7 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
                 _traces(config) as told,
                 listening(await _app(config, engine, voice, told), sock) as url,
             ):
-                with _stoppable(shutdown):
+                with stoppable(shutdown):
                     await visit(url)
                     if stay:
                         await asyncio.get_running_loop().create_future()
@@ -101,7 +101,7 @@ async def _spoken(starting: Piper | None, say: Say) -> Piper | None:
 
 
 @contextlib.contextmanager
-def _stoppable(shutdown: Shutdown) -> Iterator[None]:
+def stoppable(shutdown: Shutdown) -> Iterator[None]:
     """A signal ends the block, quietly."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None

@@ -93,7 +93,13 @@ def test_what_is_imported_is_required() -> None:
     extras = project["optional-dependencies"]
     required = {
         canonicalize_name(Requirement(line).name)
-        for line in [*project["dependencies"], *extras["cpu"], *extras["cuda"], *extras["voice"]]
+        for line in [
+            *project["dependencies"],
+            *extras["cpu"],
+            *extras["cuda"],
+            *extras["talk"],
+            *extras["voice"],
+        ]
     }
     owners = packages_distributions()
     ours = {"model", "streaming", "server"}

@@ -26,6 +26,7 @@ def outcome(*arguments: str, **env: str) -> tuple[int, str]:
         ),
         (["ask", "--help"], ["FILE", "--url", "--json", "--think"]),
         (["eval", "--help"], ["FOLDER", "--live", "--conditions", "--out"]),
+        (["talk", "--help"], ["--text", "--speak", "--half-duplex", "--url", "--api-key"]),
         (["--version"], ["soundmind 0."]),
     ],
 )
