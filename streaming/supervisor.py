@@ -21,7 +21,7 @@ from streaming.engine import Delta, Engine, Places, Sampling
 from streaming.events import EngineUnavailable
 
 WATCH_SECONDS = 0.25
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a start
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds before a start, which takes long enough itself
 SETTLED_SECONDS = 60.0  # who has lived so long did not die of its start
 
 logger = logging.getLogger("soundmind")

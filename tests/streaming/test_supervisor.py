@@ -138,5 +138,5 @@ async def test_whoever_waits_is_told_when_it_is_over() -> None:
 
 
 def test_pauses_grow_up_to_a_bound() -> None:
-    assert [pause(n) for n in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
+    assert [pause(n) for n in range(8)] == [0.5, 1, 2, 4, 5, 5, 5, 5]
     assert pause(10_000) == LONGEST_PAUSE
