@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import uuid
 from collections.abc import Callable, Coroutine, Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,7 @@ from streaming.events import (
     SessionSettings,
     UnknownItem,
 )
+from streaming.ids import new_id
 from streaming.mouth import Player
 
 SLICE_MS = 200  # of one event's audio: after so much the others have their turn
@@ -288,7 +288,3 @@ def wrong_item(code: str, param: str = "item_id") -> Iterator[None]:
         yield
     except UnknownItem as error:
         raise p.ProtocolError(code, f"{param}: {error}", param) from error
-
-
-def new_id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex[:20]}"

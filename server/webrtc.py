@@ -36,7 +36,7 @@ from av.packet import Packet as Encoded
 
 from server import client_events as ce
 from server import protocol as p
-from server.connection import Connection, Host, new_id
+from server.connection import Connection, Host
 from server.hearing import Hearing, Packet
 from server.ice import Ice
 from server.limits import Account
@@ -47,6 +47,7 @@ from server.resume import Line as ResumableLine
 from server.server_events import Narrator, Wire
 from server.session_object import SessionState
 from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
+from streaming.ids import new_id
 
 CHANNEL = "oai-events"
 MAX_OFFER = 2**16  # characters

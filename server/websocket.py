@@ -14,12 +14,13 @@ import time
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server import client_events as ce
-from server.connection import Connection, Host, new_id
+from server.connection import Connection, Host
 from server.limits import Account, LimitReached
 from server.outbox import Outbox, SlowClient
 from server.resume import Line, ResumeFailed
 from server.server_events import Narrator
 from streaming.events import EngineUnavailable, SessionError, SessionFull
+from streaming.ids import new_id
 
 SUBPROTOCOL = "realtime"
 CLOSE_SECONDS = 2.0  # for the closing handshake

@@ -9,7 +9,6 @@ endpointing and no wire.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -33,21 +32,18 @@ from streaming.events import (
     Truncated,
     Usage,
 )
+from streaming.ids import new_id
 from streaming.loudspeaker import Loudspeaker
-from streaming.memory import Memory
+from streaming.memory import Memory, Spawn
 from streaming.microphone import RATE, Microphone
 from streaming.mouth import Mouth, Player
 from streaming.reply import ActiveReply
-from streaming.thinking import Spawn, Thinker
+from streaming.thinking import Thinker
 from streaming.thought import Thought
 from streaming.turn import Happened
 from streaming.voice import Voice
 
 ASIDES = 4  # replies outside the conversation at a time
-
-
-def new_id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex[:20]}"
 
 
 class Replies:

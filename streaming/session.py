@@ -51,11 +51,12 @@ from streaming.events import (
     Trouble,
 )
 from streaming.failover import PATIENCE_SECONDS
+from streaming.ids import new_id
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
 from streaming.mouth import Player
 from streaming.recall import gathered, opening
-from streaming.replies import Replies, new_id
+from streaming.replies import Replies
 from streaming.thinking import Thinker
 from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector

@@ -7,10 +7,8 @@ dies. Knows no turns, no sound and no wire.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any
 
 from streaming import asked
 from streaming.context import Context
@@ -27,12 +25,10 @@ from streaming.events import (
     TranscriptFailed,
 )
 from streaming.failover import Failover
-from streaming.memory import Memory
+from streaming.memory import Memory, Spawn
 from streaming.recall import opening
 from streaming.speaker import speak, transcribe
 from streaming.thought import Thought
-
-Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 class Thinker:
