@@ -105,7 +105,7 @@ class Account:
                 self.reply = Reply()
             case "response.reasoning_text.delta":
                 self.reply.thinking += event["delta"]
-            case "response.output_text.delta":
+            case "response.output_text.delta" | "response.output_audio_transcript.delta":
                 self.reply.text += event["delta"]
             case "soundmind.timings":
                 self.reply.timings = {name: event.get(name) for name in TIMINGS}
