@@ -29,9 +29,7 @@ ASKED = (
 )
 HEARS = "Yes, I can hear you."
 READS = "I cannot hear, I only see text."
-ERROR = re.compile(
-    r"\b(?:cannot|can't|can not|do not|don't) hear\b|\bonly (?:see|read)\b|\btext\b|\btext\b"
-)
+ERROR = re.compile(r"\b(?:cannot|can't|can not|do not|don't) hear\b|\bonly (?:see|read)\b|\btext\b|\btext\b")
 TRUE = re.compile(r"\bi (?:can )?hear\b")
 
 

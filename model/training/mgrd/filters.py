@@ -6,16 +6,17 @@ none but the last knows the truth: a chain may hang together and be wrong.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from model.evaluation.scoring import last_number, same
 from model.training.mgrd.notes import HEARD, WORDS, Fact, Note, claimed, facts, notes
 from model.training.world import Answer, Utterance
-from model.training.world.events import SCALE
 from model.training.world.perception import COMPARED, LESS, PROPERTIES
 
 RISING = {"rising": "question", "falling": "statement"}  # what a melody makes of a sentence
+LETTERS = re.compile(r"([A-Z]) ?([A-Z])")  # of two tones, on the world's scale: it rises with the alphabet
 MOST_NOTES = 6
 
 
@@ -101,22 +102,22 @@ def follows(fact: Fact, note: Note) -> bool:
 
 def _sweep(parts: Sequence[str]) -> str | None:
     """Of "D M, rising": the direction, where the letters say the same."""
-    letters = parts[0].split()
-    if len(parts) != 2 or len(letters) != 2 or not all(letter in SCALE for letter in letters):
+    letters = LETTERS.fullmatch(parts[0])
+    if len(parts) != 2 or not letters or letters[1] == letters[2]:
         return None
-    way = "rising" if SCALE.index(letters[0]) < SCALE.index(letters[1]) else "falling"
-    return way if parts[1] == way and letters[0] != letters[1] else None
+    way = "rising" if letters[1] < letters[2] else "falling"
+    return way if parts[1] == way else None
 
 
 def _compared(note: Note) -> dict[str, str] | None:
     """Of "D G, first low, second high": what each tone is, where the letters say the same."""
     if len(note.parts) != 3:
         return None
-    letters = note.parts[0].split()
-    if len(letters) != 2 or not all(letter in SCALE for letter in letters) or letters[0] == letters[1]:
+    letters = LETTERS.fullmatch(note.parts[0])
+    if not letters or letters[1] == letters[2]:
         return None
     less, much = next((less, much) for name, less, much in COMPARED.values() if name == note.label)
-    if SCALE.index(letters[0]) > SCALE.index(letters[1]):
+    if letters[1] > letters[2]:
         less, much = much, less
     return {"first": less, "second": much} if note.parts[1:] == (f"first {less}", f"second {much}") else None
 
