@@ -18,7 +18,7 @@ from model.reasoning import Call, Part, ReasoningParser, Reply, Thinking
 from model.tools import CALL, END_CALL
 from streaming.context import Context
 from streaming.engine import Delta, Engine, Sampling
-from streaming.events import EngineUnavailable, Forgotten
+from streaming.events import EngineUnavailable, Forgotten, Pacing
 
 Lost = EngineUnavailable | Forgotten
 Again = Callable[[Lost], Awaitable[Context]]
@@ -26,12 +26,16 @@ Again = Callable[[Lost], Awaitable[Context]]
 
 @dataclass(frozen=True)
 class Manner:
-    """How to reply. `begun`: the text that the reply is to begin with, the head of a call."""
+    """How to reply. `begun`: the text that the reply is to begin with, the head of a call.
+
+    `pacing`: how to speak while thinking; None: afterwards.
+    """
 
     thinking: bool
     max_tokens: int  # reasoning and reply together
     max_reasoning: int | None = None
     begun: str = ""
+    pacing: Pacing | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Told:
     reply_tokens: int
     cached_tokens: int  # of the first request
     finish: str | None  # "stop", "length" or None while it goes on
+    beside: bool = False  # part of the reply, while the thoughts go on
 
 
 async def give_up(lost: Lost) -> Context:

@@ -1,8 +1,8 @@
 """The thoughts of one conversation: begun for a reply, or ahead of one, and what is written down of the user.
 
 What is thought ahead, at a pause, nobody hears: a reply takes it over if the turn ends there, and else it is
-gone. Each is a task of the session's with one request at a time, which goes on with the next engine when one
-dies. Knows no turns, no sound and no wire.
+gone. Each is a task of the session's with one request at a time, or two where it speaks while it thinks, and
+goes on with the next engine when one dies. Knows no turns, no sound and no wire.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from streaming.events import (
 )
 from streaming.failover import Failover
 from streaming.memory import Memory, Spawn
+from streaming.paced import pace
 from streaming.recall import opening
 from streaming.speaker import speak, transcribe
 from streaming.thought import Thought
@@ -101,10 +102,14 @@ class Thinker:
 
     async def _think(self, thought: Thought) -> None:
         again = self._failover(thought.again, lambda: thought.wanted)
+        context, manner = thought.context, thought.manner
         try:
-            async with aclosing(speak(self._engine, thought.context, thought.manner, again)) as steps:
-                async for told in steps:
-                    thought.take(told)
+            if manner.pacing is not None:
+                await pace(self._engine, context, manner, manner.pacing, again, thought.take)
+            else:
+                async with aclosing(speak(self._engine, context, manner, again)) as steps:
+                    async for told in steps:
+                        thought.take(told)
             thought.end()
         except (SessionError, EngineUnavailable) as error:
             thought.end(error)

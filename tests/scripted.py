@@ -51,6 +51,7 @@ class ScriptedEngine:
         self.requests: list[Context] = []
         self.asked: list[Context] = []  # whether the turn is over
         self.over: Callable[[Context], float] | None = None  # how likely the turn is over
+        self.sure: Callable[[str], float] = lambda text: 1.0  # of a delta
         self.open = 0
         self.alive = True
         self.refusal: Exception | None = None  # raised by the next request
@@ -148,7 +149,8 @@ class ScriptedEngine:
                 if not self.alive:
                     raise EngineUnavailable("the engine has died")
                 finish = ("stop" if i < sampling.max_tokens else "length") if i + 1 == len(parts) else None
-                yield Delta(text, 1, len(context), len(context) // self.block * self.block, finish)
+                cached = len(context) // self.block * self.block
+                yield Delta(text, 1, len(context), cached, finish, self.sure(text) if sampling.sure else 1.0)
         finally:
             self.open -= 1
 
