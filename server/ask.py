@@ -34,13 +34,15 @@ class AskError(Exception):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What to ask of the server's session. `think`: one of MODES; None: as the server does by default."""
+    """What to ask of the server's session. `think` and `while_listening`: see server.modes."""
 
     think: str | None = None
     transcript: bool = True
+    while_listening: bool = False
 
     def session(self) -> dict[str, Any]:
-        session: dict[str, Any] = {"type": "realtime", "output_modalities": ["text"], **thinking(self.think)}
+        session: dict[str, Any] = {"type": "realtime", "output_modalities": ["text"]}
+        session |= thinking(self.think, self.while_listening)
         if self.transcript:
             session["audio"] = {"input": {"transcription": {"model": "default"}}}
         return session

@@ -142,7 +142,7 @@ def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdow
 
     pcm = read_pcm(args.file)
     report: Report = JsonReport(sys.stdout) if args.json else TextReport(sys.stdout)
-    wishes = Wishes(args.think, not args.no_transcript)
+    wishes = Wishes(args.think, not args.no_transcript, args.while_listening)
     config = _config(args, vllm_args)
     heard: list[Turns] = []
 
@@ -177,7 +177,7 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
 
     spoken = args.speak or not args.text
     echo = args.text and not sys.stdin.isatty()
-    manner = Manner(args.text, spoken, args.half_duplex, echo, args.think)
+    manner = Manner(args.text, spoken, args.half_duplex, echo, args.think, args.while_listening)
     args.voice = None if spoken else "none"
     config = _config(args, vllm_args)
     view = View(Shown(sys.stdout))
@@ -401,6 +401,11 @@ def _add_think(parser: argparse.ArgumentParser) -> None:
         choices=tuple(MODES),
         help="before replying, or mind-paced, while it replies: mind-paced is think-first, which thinks a "
         "little before (the server's default: on)",
+    )
+    parser.add_argument(
+        "--while-listening",
+        action="store_true",
+        help="think at the pauses of what is said, and carry the thoughts on",
     )
 
 

@@ -235,6 +235,11 @@ class Soundmind(Shape):
         Own("think at a pause already, unheard, in case the turn ends there: replies come sooner, and tokens "
             "are spent on those that were not wanted"),
     ] = None  # fmt: skip
+    while_listening: Annotated[
+        bool | None,
+        Own("with speculation: what was thought at a pause goes on while the user speaks on, and as far as "
+            "it holds also behind the next pause"),
+    ] = None  # fmt: skip
     pace: Annotated[
         Pace | None,
         Own("when a reply begins: behind its thoughts (`think_then_speak`), or mind-paced, beside them: "

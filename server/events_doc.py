@@ -61,6 +61,8 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   the reply to all of them is compared with what was said, word for word: it goes on behind it, or corrects
   itself in words ("no, wait: …") and says the sentence anew. Calls are made from all of the thoughts alone.
   Tokens that were made and not said count as well, in `usage` and for `max_output_tokens`.
+- `soundmind.while_listening`: at each pause the thoughts about what was said before are checked against what
+  has come since, in one pass, and carried on from the first that would be another one now.
 - Tools. A call is told once it is whole, in one delta: `response.output_item.added`,
   `conversation.item.added`, `response.function_call_arguments.delta` and `.done`,
   `conversation.item.done`, `response.output_item.done`. Words come before calls; what the model says

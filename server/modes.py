@@ -16,9 +16,9 @@ MODES = {  # effort and pace
 }
 
 
-def thinking(mode: str | None) -> dict[str, Any]:
-    """None: as the server does by default."""
-    if mode is None:
-        return {}
-    effort, pace = MODES[mode]
-    return {"reasoning": {"effort": effort}} | ({"soundmind": {"pace": pace}} if pace else {})
+def thinking(mode: str | None, while_listening: bool = False) -> dict[str, Any]:
+    """A mode, None: as the server does by default. `while_listening`: thoughts at pauses are carried on."""
+    effort, pace = MODES[mode] if mode else (None, None)
+    own: dict[str, Any] = {"pace": pace} if pace else {}
+    own |= {"while_listening": True} if while_listening else {}
+    return ({"reasoning": {"effort": effort}} if effort else {}) | ({"soundmind": own} if own else {})

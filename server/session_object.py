@@ -52,6 +52,7 @@ class SessionState:
     think_segment: int = Pacing().think_segment  # tokens
     reply_segment: int = Pacing().reply_segment
     sureness: float = Pacing().sure
+    while_listening: bool = False
     voices: tuple[str, ...] = ()  # of the server, the default first; none: replies are text
     spoken: bool = True  # as far as there is a voice
     voice: str | None = None
@@ -88,6 +89,7 @@ class SessionState:
             self.hears,
             _truncation(self.truncation),
             self._pacing,
+            self.while_listening,
         )
 
     @property

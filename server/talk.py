@@ -67,11 +67,12 @@ class Manner:
     spoken: bool = True  # replies
     half_duplex: bool = False
     echo: bool = False
-    think: str | None = None  # one of server.modes; None: as the server does by default
+    think: str | None = None  # this and the next: see server.modes
+    while_listening: bool = False
 
     def session(self) -> Wire:
         session: Wire = {"type": "realtime", "audio": {"input": {"transcription": {"model": "default"}}}}
-        session |= thinking(self.think)
+        session |= thinking(self.think, self.while_listening)
         return session if self.spoken else session | {"output_modalities": ["text"]}
 
 

@@ -75,6 +75,14 @@ class Delta:
     sure: float = 1.0
 
 
+@dataclass(frozen=True)
+class Likelihood:
+    """Of a token in its place: its probability, and its rank, 1 for the likeliest."""
+
+    probability: float
+    rank: int
+
+
 class Engine(Protocol):
     """What the live conversation needs of an engine."""
 
@@ -100,6 +108,11 @@ class Engine(Protocol):
     async def ending(self, context: Context) -> float | None:
         """Behind the newest audio of an open turn: how likely the turn is over, against more audio to come,
         0 to 1; None where the engine does not tell. Raises EngineUnavailable, Forgotten and Refused."""
+        ...
+
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        """Of each of these tokens behind a context and those before it, in one pass; nothing where the engine
+        does not tell. Raises EngineUnavailable, Forgotten and Refused."""
         ...
 
     def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
@@ -267,6 +280,30 @@ class VllmEngine:
                     raise Forgotten("the engine no longer holds the audio of this conversation")
                 return self._ending(output)
         return None
+
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            prompt_logprobs=0,
+            skip_reading_prefix_cache=False,  # or the audio that only the cache holds would be missing
+        )
+        whole = self._input(context + Context.of(behind))
+        async with aclosing(self._request(whole, params)) as outputs:
+            async for output in outputs:
+                if output.outputs[0].finish_reason == "error":
+                    raise Forgotten("the engine no longer holds the audio of this conversation")
+                if (output.num_cached_tokens or 0) >= len(context):  # what was found there was not computed
+                    return []
+                told = output.prompt_logprobs[len(context) :]
+                scored = [at[token] for at, token in zip(told, behind, strict=True)]
+                return [Likelihood(math.exp(one.logprob), one.rank) for one in scored]
+        return []
 
     def _one_token(self) -> Any:
         from vllm import SamplingParams

@@ -157,6 +157,7 @@ class SessionSettings:
     hears: AudioFormat = "pcm"  # what the client sends
     truncation: Truncation = Truncation()
     pacing: Pacing | None = None  # None: think, then speak
+    while_listening: bool = False  # what was thought at a pause is carried on behind it, as far as it holds
 
     @property
     def offered(self) -> tuple[Tool, ...]:

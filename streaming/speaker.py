@@ -17,6 +17,7 @@ from model.prompt import TRANSCRIBE, Prompt
 from model.reasoning import Call, Part, ReasoningParser, Reply, Thinking
 from model.tools import CALL, END_CALL
 from streaming.context import Context
+from streaming.draft import agreed
 from streaming.engine import Delta, Engine, Sampling
 from streaming.events import EngineUnavailable, Forgotten, Pacing
 
@@ -28,7 +29,8 @@ Again = Callable[[Lost], Awaitable[Context]]
 class Manner:
     """How to reply. `begun`: the text that the reply is to begin with, the head of a call.
 
-    `pacing`: how to speak while thinking; None: afterwards.
+    `pacing`: how to speak while thinking; None: afterwards. `draft`: thoughts about the beginning of what is
+    said; those that it would have had anyway are its first ones.
     """
 
     thinking: bool
@@ -36,6 +38,7 @@ class Manner:
     max_reasoning: int | None = None
     begun: str = ""
     pacing: Pacing | None = None
+    draft: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,10 @@ async def speak(
     and Refused.
     """
     progress = Progress(manner)
+    if manner.thinking and manner.draft:
+        begun = await agreed(engine, context, manner.draft)
+        if begun:
+            yield progress.begin(begun, len(engine.prompt.encode(begun)))
     while True:
         try:
             async with aclosing(_request(engine, context, progress)) as steps:
@@ -142,6 +149,12 @@ class Progress:
         if self.closed:
             return prompt.assistant_behind(self.chain, self.said or self._manner.begun)
         return prompt.assistant_open(True) + prompt.encode(self.chain)
+
+    def begin(self, chain: str, tokens: int) -> Told:
+        """The first thoughts, which are there already."""
+        self.chain, self._reasoning = chain, tokens
+        self._parser.push(chain)
+        return Told((Thinking(chain),), tokens, 0, 0, None)
 
     def resume(self) -> None:
         """Another engine goes on, behind what has been told; what was held back comes once more."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.prompt import SPECIAL, Prompt
 from streaming.context import Context
-from streaming.engine import Delta, Sampling
+from streaming.engine import Delta, Likelihood, Sampling
 from streaming.events import EngineUnavailable, Forgotten, SessionFull
 
 T = TypeVar("T")
@@ -51,6 +51,8 @@ class ScriptedEngine:
         self.requests: list[Context] = []
         self.asked: list[Context] = []  # whether the turn is over
         self.over: Callable[[Context], float] | None = None  # how likely the turn is over
+        self.holds: Callable[[Context, str], int] = lambda context, draft: 0  # of its characters
+        self.checked: list[str] = []  # drafts
         self.sure: Callable[[str], float] = lambda text: 1.0  # of a delta
         self.open = 0
         self.alive = True
@@ -128,6 +130,19 @@ class ScriptedEngine:
             if not self.alive:
                 raise EngineUnavailable("the engine has died")
             return self.over(context) if self.over else None
+        finally:
+            self.open -= 1
+
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        self.checked.append(bytes(behind).decode())
+        self.open += 1
+        try:
+            await asyncio.sleep(0)
+            if not self.alive:
+                raise EngineUnavailable("the engine has died")
+            self._read(context)
+            holds = self.holds(context, bytes(behind).decode())
+            return [Likelihood(1.0, 1) if at < holds else Likelihood(0.0, 2) for at in range(len(behind))]
         finally:
             self.open -= 1
 

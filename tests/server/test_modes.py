@@ -22,6 +22,12 @@ def test_the_server_decides_where_nothing_was_asked() -> None:
     assert thinking(None) == {} and settings(None) == SessionSettings(spoken=False)
 
 
+def test_to_think_while_listening_goes_with_every_mode() -> None:
+    wanted = Session.model_validate({"type": "realtime", **thinking("speak-first", while_listening=True)})
+    assert SessionState("sess_1", "nano").updated(wanted).settings.while_listening
+    assert thinking(None, while_listening=True) == {"soundmind": {"while_listening": True}}
+
+
 def test_two_of_them_pace_the_reply() -> None:
     assert settings("mind-paced").pacing == settings("think-first").pacing == Pacing()
     assert settings("speak-first").pacing == Pacing(speak_first=True)
