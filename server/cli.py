@@ -17,6 +17,7 @@ from typing import Any, NoReturn, get_args
 
 from server.config import KNOWN, Config, ConfigError, Speech, load
 from server.logs import Format, Level
+from server.modes import MODES
 from server.shutdown import Shutdown, exit_now
 from streaming.events import Encoding
 
@@ -141,7 +142,7 @@ def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdow
 
     pcm = read_pcm(args.file)
     report: Report = JsonReport(sys.stdout) if args.json else TextReport(sys.stdout)
-    wishes = Wishes(None if args.think is None else args.think == "on", not args.no_transcript)
+    wishes = Wishes(args.think, not args.no_transcript, args.while_listening)
     config = _config(args, vllm_args)
     heard: list[Turns] = []
 
@@ -175,7 +176,8 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
     from server.talk_view import HINT, View
 
     spoken = args.speak or not args.text
-    manner = Manner(args.text, spoken, args.half_duplex, args.text and not sys.stdin.isatty())
+    echo = args.text and not sys.stdin.isatty()
+    manner = Manner(args.text, spoken, args.half_duplex, echo, args.think, args.while_listening)
     args.voice = None if spoken else "none"
     config = _config(args, vllm_args)
     view = View(Shown(sys.stdout))
@@ -331,9 +333,7 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON lines: the server's events, then a summary"
     )
-    parser.add_argument(
-        "--think", choices=("off", "on"), help="think before replying (the server's default: on)"
-    )
+    _add_think(parser)
     parser.add_argument("--no-transcript", action="store_true", help="do not ask what was heard")
     parser.add_argument("--model", metavar="MODEL", help="without --url: as in `soundmind serve`")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
@@ -344,6 +344,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_talk, host="127.0.0.1", port=0)
     parser.add_argument("--url", help="a server that runs already, such as ws://127.0.0.1:8000/v1/realtime")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_think(parser)
     parser.add_argument("--text", action="store_true", help="type instead: each line of stdin is a turn")
     parser.add_argument("--speak", action="store_true", help="with --text: replies are spoken, too")
     parser.add_argument(
@@ -392,6 +393,20 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     )
     _add_windows(parser)
     _add_config(parser)
+
+
+def _add_think(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--think",
+        choices=tuple(MODES),
+        help="before replying, or mind-paced, while it replies: mind-paced is think-first, which thinks a "
+        "little before (the server's default: on)",
+    )
+    parser.add_argument(
+        "--while-listening",
+        action="store_true",
+        help="think at the pauses of what is said, and carry the thoughts on",
+    )
 
 
 def _add_observability(parser: argparse.ArgumentParser) -> None:

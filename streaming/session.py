@@ -366,6 +366,8 @@ class Session:
                     self._thinker.ahead(self._settings)
                 case Do.FORGET:
                     self._thinker.forget()
+                case Do.CARRY:
+                    self._thinker.carry(self._settings)
                 case Do.ANSWER:
                     self._replies.answer(self._settings, since)
 

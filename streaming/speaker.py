@@ -17,8 +17,9 @@ from model.prompt import TRANSCRIBE, Prompt
 from model.reasoning import Call, Part, ReasoningParser, Reply, Thinking
 from model.tools import CALL, END_CALL
 from streaming.context import Context
+from streaming.draft import agreed
 from streaming.engine import Delta, Engine, Sampling
-from streaming.events import EngineUnavailable, Forgotten
+from streaming.events import EngineUnavailable, Forgotten, Pacing
 
 Lost = EngineUnavailable | Forgotten
 Again = Callable[[Lost], Awaitable[Context]]
@@ -26,12 +27,18 @@ Again = Callable[[Lost], Awaitable[Context]]
 
 @dataclass(frozen=True)
 class Manner:
-    """How to reply. `begun`: the text that the reply is to begin with, the head of a call."""
+    """How to reply. `begun`: the text that the reply is to begin with, the head of a call.
+
+    `pacing`: how to speak while thinking; None: afterwards. `draft`: thoughts about the beginning of what is
+    said; those that it would have had anyway are its first ones.
+    """
 
     thinking: bool
     max_tokens: int  # reasoning and reply together
     max_reasoning: int | None = None
     begun: str = ""
+    pacing: Pacing | None = None
+    draft: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Told:
     reply_tokens: int
     cached_tokens: int  # of the first request
     finish: str | None  # "stop", "length" or None while it goes on
+    beside: bool = False  # part of the reply, while the thoughts go on
 
 
 async def give_up(lost: Lost) -> Context:
@@ -59,6 +67,10 @@ async def speak(
     and Refused.
     """
     progress = Progress(manner)
+    if manner.thinking and manner.draft:
+        begun = await agreed(engine, context, manner.draft)
+        if begun:
+            yield progress.begin(begun, len(engine.prompt.encode(begun)))
     while True:
         try:
             async with aclosing(_request(engine, context, progress)) as steps:
@@ -137,6 +149,12 @@ class Progress:
         if self.closed:
             return prompt.assistant_behind(self.chain, self.said or self._manner.begun)
         return prompt.assistant_open(True) + prompt.encode(self.chain)
+
+    def begin(self, chain: str, tokens: int) -> Told:
+        """The first thoughts, which are there already."""
+        self.chain, self._reasoning = chain, tokens
+        self._parser.push(chain)
+        return Told((Thinking(chain),), tokens, 0, 0, None)
 
     def resume(self) -> None:
         """Another engine goes on, behind what has been told; what was held back comes once more."""

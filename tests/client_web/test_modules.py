@@ -232,6 +232,7 @@ async def test_timers_are_set_and_nonsense_is_answered(blank: Page) -> None:
 
 async def test_settings_are_checked_and_become_a_session(blank: Page) -> None:
     stored = {"effort": "low", "talk": "push", "voice": 7, "nonsense": "x", "detection": "psychic"}
+    stored["pace"] = "speak_first"
     body = """
       const storage = {getItem: () => JSON.stringify(v0)};
       const read = m.read(storage);
@@ -247,6 +248,7 @@ async def test_settings_are_checked_and_become_a_session(blank: Page) -> None:
         "server_vad",
     )
     assert "nonsense" not in read and fallback
+    assert session["soundmind"] == {"pace": "speak_first"}
     assert session["audio"]["input"]["turn_detection"] is None and session["tools"] == [{}]
     assert semantic["audio"]["input"]["turn_detection"] == {"type": "semantic_vad", "eagerness": "auto"}
 
