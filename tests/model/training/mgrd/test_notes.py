@@ -6,9 +6,7 @@ from model.training.mgrd.notes import Fact, Note, claimed, facts, notes
 
 
 def test_lines_without_a_label_are_passed_over() -> None:
-    found = notes(
-        "heard: hello\n27+15: 42\npitch: D G, first low, second high\nnone\n  order:  beep , clap"
-    )
+    found = notes("heard: hello\n27+15: 42\npitch: D G, first low, second high\nnone\n  order:  beep , clap")
     assert found == (
         Note("heard", ("hello",)),
         Note("pitch", ("D G", "first low", "second high")),
