@@ -68,6 +68,7 @@ class Mouth:
         self._player = player
         self._splitter = ClauseSplitter()
         self._clauses: asyncio.Queue[Clause] = asyncio.Queue()
+        self._speaking = False
         self._samples = 0
         self._loudspeaker = loudspeaker or Loudspeaker()
         self._free = asyncio.Event()
@@ -88,11 +89,20 @@ class Mouth:
         if self._player:
             self._player.hold(on)
 
+    def pause(self) -> None:
+        """No words follow for now: those that are there are spoken, unless others still sound."""
+        idle = not self._speaking and self._clauses.empty()
+        if idle and self.ends(self._clock()) <= self._clock():
+            self._speak_all()
+
     async def quiet(self) -> None:
         """The words are over: wait until all of them have been spoken."""
+        self._speak_all()
+        await self._clauses.join()
+
+    def _speak_all(self) -> None:
         for clause in self._splitter.finish():
             self._clauses.put_nowait(clause)
-        await self._clauses.join()
 
     async def finished(self) -> None:
         """The same, and until they have been heard, as far as that is known."""
@@ -115,7 +125,10 @@ class Mouth:
     async def run(self) -> None:
         """Speak until cancelled. Raises VoiceUnavailable."""
         while True:
-            await self._speak(await self._clauses.get())
+            clause = await self._clauses.get()
+            self._speaking = True
+            await self._speak(clause)
+            self._speaking = False
             self._clauses.task_done()
 
     async def _speak(self, clause: Clause) -> None:

@@ -127,14 +127,15 @@ class Forks:
                 told = segment.take(delta.text, delta.tokens, delta.sure, delta.finish)
                 self._pacer.tell(segment, told)
                 if told:
-                    self._tell(self._beside(told))
+                    self._tell(self._beside(Reply(told)))
                 if segment.over:
+                    self._tell(self._beside())
                     return
 
-    def _beside(self, text: str) -> Told:
+    def _beside(self, *parts: Part) -> Told:
         counts = self._thoughts
         return Told(
-            (Reply(text),),
+            parts,
             counts.reasoning_tokens,
             counts.reply_tokens + self._articulated,
             counts.cached_tokens,

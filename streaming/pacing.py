@@ -64,7 +64,7 @@ class Segment:
         self._tokens += tokens
         if sure < self._pacing.sure:
             self.over = True
-            return ""
+            return self._held.rstrip() if text[:1].isspace() else ""  # the word before it is whole
         parts = self._parser.push(text)
         if finish == "stop":
             parts += self._parser.finish()

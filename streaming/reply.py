@@ -77,6 +77,8 @@ class ActiveReply:
             reasoning=told.reasoning_tokens,
             reply=told.reply_tokens,
         )
+        if told.beside and not told.parts and self.mouth is not None:
+            self.mouth.pause()
         for part in told.parts:
             match part:
                 case Thinking(text):

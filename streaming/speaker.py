@@ -43,14 +43,17 @@ class Manner:
 
 @dataclass(frozen=True)
 class Told:
-    """What came of one engine step, and the counts so far."""
+    """What came of one engine step, and the counts so far.
+
+    `beside`: it is of the reply, while the thoughts go on; without parts: nothing more of it for now.
+    """
 
     parts: tuple[Part, ...]
     reasoning_tokens: int
     reply_tokens: int
     cached_tokens: int  # of the first request
     finish: str | None  # "stop", "length" or None while it goes on
-    beside: bool = False  # part of the reply, while the thoughts go on
+    beside: bool = False
 
 
 async def give_up(lost: Lost) -> Context:

@@ -27,11 +27,13 @@ from streaming.events import (
     ResponseStarted,
     SessionError,
     SessionSettings,
+    SpeechDelta,
     ThinkingDelta,
     ThinkingDone,
 )
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import Talk, talk, text_of
+from tests.streaming.test_session_engine import Turnstile
 from tests.voices import ScriptedVoice
 
 CHAIN = "heard: two and three so 2+3=5 and five it is"
@@ -298,10 +300,43 @@ async def test_a_sound_holds_both_back() -> None:
     assert (thought(t), said(t)) == (CHAIN, SAID)
 
 
-async def test_it_is_spoken_and_cut_off_like_any_reply() -> None:
-    mind = Mind(chain=CHAIN + " so" * 30)
-    async with talk(mind.engine, replace(SPEAK_FIRST, spoken=True), ScriptedVoice()) as t:
+async def test_what_was_said_beforehand_is_spoken_before_the_thoughts_have_ended() -> None:
+    """Though its sentence has not."""
+    mind, voice = Mind(), ScriptedVoice()
+    mind.engine.sure = lambda text: 0.5 if "5" in text else 1.0
+    mind.engine.gate = gate = Turnstile()
+    settings = SessionSettings(speculation=False, pacing=Pacing(speak_first=True), spoken=True)
+    async with talk(mind.engine, settings, voice) as t:
         await question(t)
+        while not t.of(SpeechDelta):
+            gate.let_one()
+            await t.settle()
+        assert not t.of(ThinkingDone)
+        assert voice.said[0][0] == "two plus three is"
+        mind.engine.gate = None
+        for _ in range(50):
+            gate.let_one()
+        await t.settle()
         await t.pause(4000)
         await t.settle()
-    assert t.of(ResponseDone)[0].text == SAID
+    done = t.of(ResponseDone)[0]
+    assert (done.status, done.text) == ("completed", SAID)
+    assert "".join(event.delta for event in t.of(SpeechDelta)) == SAID
+    assert len(voice.said) == 2 and voice.said[1][0].startswith("five")
+
+
+async def test_a_spoken_one_that_is_cut_off_counts_as_far_as_it_was_heard() -> None:
+    mind, voice = Mind(), ScriptedVoice()
+    mind.engine.gate = asyncio.Event()
+    async with talk(mind.engine, replace(SPEAK_FIRST, spoken=True), voice) as t:
+        await question(t)
+        mind.engine.gate.set()
+        await t.settle()
+        await t.pause(300)
+        await t.speak(1000)
+        await t.settle()
+        assert mind.engine.running() == 1
+        assert voice.listening == 0
+        item = t.session._memory.conversation.find(t.of(ReplyStarted)[0].item_id)[1]
+    assert isinstance(item, Message) and item.text and SAID.startswith(item.text)
+    assert len(item.text) < len(SAID)

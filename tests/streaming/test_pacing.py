@@ -59,6 +59,13 @@ def test_it_ends_before_what_the_model_is_not_sure_of() -> None:
     assert segment.over
 
 
+def test_a_new_word_that_it_is_not_sure_of_ends_the_one_before() -> None:
+    segment = Segment("", Pacing())
+    assert segment.take("It is", 1, 1.0, None) == "It"
+    assert segment.take(" 42", 1, 0.1, None) == " is"
+    assert segment.over
+
+
 def test_half_a_word_that_it_was_sure_of_is_not_said() -> None:
     segment = Segment("", Pacing())
     assert segment.take("It is 4", 1, 1.0, None) == "It is"
