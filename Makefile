@@ -10,7 +10,7 @@ NEEDED = $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run clients test check nano mgrd clean
+.PHONY: help setup run clients test check soak nano mgrd clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: $(READY)  ## style, types, import rules, versions
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/check_versions.py
+
+soak: $(READY)  ## two hours of callers, rude ones and killed engines (ARGS="--minutes 10" for less)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 nano: $(READY)  ## trains the embedded model again, from nothing
 	@$(BIN)/python -m model.training

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from server.config import KNOWN, Config, ConfigError, Speech, load
+from server.load import command as load_command
 from server.logs import Format, Level
 from server.modes import MODES
 from server.shutdown import Shutdown, exit_now
@@ -32,6 +33,7 @@ start here:
   soundmind ask FILE.wav          what does the model say to this recording?
   soundmind talk                  talk to it, or type (--text), in this terminal
   soundmind eval FOLDER           how often is it right about your own recordings?
+  soundmind bench load --knee 2000   how many callers does this machine hold?
 
 Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
 in this order: flags, environment, file.
@@ -85,9 +87,16 @@ def _expected() -> tuple[type[Exception], ...]:
     if "server.evaluate" in sys.modules:
         from model.checkpoint import CheckpointError
         from model.evaluation.clips import ClipsError
+
+        found += [CheckpointError, ClipsError]
+    if "model.evaluation.own" in sys.modules:
         from model.evaluation.own import OwnError
 
-        found += [CheckpointError, ClipsError, OwnError]
+        found.append(OwnError)
+    if "server.load.run" in sys.modules:
+        from server.load.run import NotServed
+
+        found.append(NotServed)
     if "streaming.engine" in sys.modules:
         from model.checkpoint import CheckpointError
         from streaming.engine import EngineStartError
@@ -250,6 +259,15 @@ def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
     return 0
 
 
+# --- bench ---
+
+
+def _bench(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from server.load.command import run as load
+
+    return load(args, vllm_args, shutdown, next(iter(_config(args, vllm_args).keys), None))
+
+
 # --- all ---
 
 
@@ -277,6 +295,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_talk(commands.add_parser("talk", help="talk in this terminal", description=TALK, epilog=VLLM))
     _add_eval(
         commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
+    )
+    benches = commands.add_parser("bench", help="measure a server").add_subparsers(
+        required=True, metavar="BENCH"
+    )
+    _add_load(
+        benches.add_parser(
+            "load", help="how many callers does it hold?", description=load_command.HELP, epilog=VLLM
+        )
     )
     return parser
 
@@ -407,6 +433,13 @@ def _add_think(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="think at the pauses of what is said, and carry the thoughts on",
     )
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_bench)
+    load_command.add_arguments(parser)
+    parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_config(parser)
 
 
 def _add_observability(parser: argparse.ArgumentParser) -> None:

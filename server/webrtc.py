@@ -325,7 +325,7 @@ class Call(Connection):
                 continue
             self._observer.heard(len(pcm) / 2 / RATE)
             try:
-                self._session.append_audio(pcm)
+                await self._session.listen(pcm)
                 told = ""
             except SessionError as error:  # every 20 ms; the client is told once
                 if told != error.code:

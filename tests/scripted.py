@@ -199,3 +199,9 @@ class Loudness:
 
     def push(self, window: NDArray[np.float32]) -> float:
         return float(np.abs(window).max() > LOUD)
+
+    async def ahead(self, windows: NDArray[np.float32]) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass

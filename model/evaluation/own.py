@@ -35,14 +35,9 @@ class OwnError(ValueError):
 
 def cases(folder: Path, instructions: str = "", effort: Effort = "medium") -> list[Case]:
     """Every row of the folder's CSV file. Raises OwnError."""
-    table = _table(folder)
-    rows = _rows(table)
-    files = _files(folder, table, rows)
     found = []
-    for number, (row, file) in enumerate(zip(rows, files, strict=True), 2):
+    for row, file in recordings(folder):
         answer = row["answer"].strip()
-        if not words(answer):
-            raise OwnError(f"{table}: row {number}: expected an answer with a letter or a digit")
         clip = Clip(" ".join(words(row["text"])), (row.get("voice") or "").strip(), read(file))
         found.append(
             Case(
@@ -59,6 +54,16 @@ def cases(folder: Path, instructions: str = "", effort: Effort = "medium") -> li
             )
         )
     return found
+
+
+def recordings(folder: Path) -> list[tuple[dict[str, str], Path]]:
+    """Every row, with its file. Raises OwnError."""
+    table = _table(folder)
+    rows = _rows(table)
+    for number, row in enumerate(rows, 2):
+        if not words(row["answer"]):
+            raise OwnError(f"{table}: row {number}: expected an answer with a letter or a digit")
+    return list(zip(rows, _files(folder, table, rows), strict=True))
 
 
 def _table(folder: Path) -> Path:
