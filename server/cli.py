@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from server import suite_command
 from server.config import KNOWN, Config, ConfigError, Speech, load
 from server.load import command as load_command
 from server.logs import Format, Level
@@ -97,6 +98,11 @@ def _expected() -> tuple[type[Exception], ...]:
         from server.load.run import NotServed
 
         found.append(NotServed)
+    if "server.suites" in sys.modules:
+        from model.evaluation.suites.item import SuiteError
+        from server.chat import ChatError
+
+        found += [SuiteError, ChatError]
     if "streaming.engine" in sys.modules:
         from model.checkpoint import CheckpointError
         from streaming.engine import EngineStartError
@@ -220,10 +226,12 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
 
 
 def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    config = _config(args, vllm_args)
+    if args.suite:
+        return suite_command.run(args, config, shutdown, _say, _whisper)
     from model.evaluation import report
     from server.evaluate import Live, Offline, Wanted, cases, evaluate, write
 
-    config = _config(args, vllm_args)
     named = ("suites", "families", "conditions", "encodings")
     asked_for: dict[str, Any] = {n: tuple(getattr(args, n).split(",")) for n in named if getattr(args, n)}
     asked_for |= {n: getattr(args, n) for n in ("instructions", "count") if getattr(args, n) is not None}
@@ -316,7 +324,8 @@ as they were understood, thinking, the reply in step with its sound, and the lat
 while it speaks, and it falls silent. Without --url a server of its own is started, and ended afterwards."""
 EVAL = """How often a checkpoint is right, with 95 % intervals: about your own recordings (a FOLDER with a CSV
 file of file,text,answer), or without a FOLDER by the built-in tests of nano's world, in voices and texts that
-it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace."""
+it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace. With
+--suite, a benchmark that others have published, its files in --data: sampled, several runs, its own rule."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -418,6 +427,7 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         help="how long to think about your recordings (medium)",
     )
     _add_windows(parser)
+    suite_command.add_options(parser)
     _add_config(parser)
 
 

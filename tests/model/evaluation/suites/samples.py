@@ -158,8 +158,8 @@ def uro_bench(data: Path) -> None:
         "basic/AlpacaEval": {"source_text": SUM},
         "basic/StoralEval": {"source_text": SUM, "target_text": ["42", "forty two"]},
         "basic/Repeat": {
-            "source_text": "Repeat: one two three four.",
-            "target_text": "One, two, three, four!",
+            "source_text": "Repeat: the cat sat down.",
+            "target_text": "The cat, sat down!",
         },
         "basic/Repeat-zh": {"source_text": "重复", "target_text": "你好世界"},
         "pro/GenStyle-en": {"source_text": SUM, "target_text": "42"},

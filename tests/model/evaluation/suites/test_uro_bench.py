@@ -28,9 +28,9 @@ def test_as_published(tmp_path: Path) -> None:
     talk = found["MtBenchEval-en"]
     assert [r.said for r in talk.earlier] == [samples.SUM] and talk.name == "pro/MtBenchEval-en/0"
     assert uro_bench.score(found["Gsm8kEval"], "42") is None
-    assert uro_bench.score(found["Repeat"], "one two three four") == 1
-    assert uro_bench.score(found["Repeat"], "One two three five.") == pytest.approx(0.75)
-    assert uro_bench.score(found["Repeat"], "five six seven four") == 0
+    assert uro_bench.score(found["Repeat"], "the cat sat down") == 1
+    assert uro_bench.score(found["Repeat"], "The cat sat up.") == pytest.approx(0.75)
+    assert uro_bench.score(found["Repeat"], "a dog ran down") == 0
     assert uro_bench.score(found["Repeat"], "") == 0
     assert uro_bench.score(found["Repeat-zh"], "你好,世间") == pytest.approx(0.75)
 
