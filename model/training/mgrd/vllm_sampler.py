@@ -101,6 +101,7 @@ def windows(samples: NDArray[np.int16], mels: int) -> list[tuple[Tensor, Window]
 
 def main(folder: str, job_file: str, out_file: str) -> None:
     from vllm import LLM, SamplingParams
+    from vllm.sampling_params import RequestOutputKind
 
     from model.vllm_inputs import AudioItem, audio_prompt
     from model.vllm_plugin import register
@@ -126,6 +127,7 @@ def main(folder: str, job_file: str, out_file: str) -> None:
             max_tokens=job["limit"],
             stop_token_ids=[job["stop"]],
             detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,  # or the last output has the last chain alone
         )
         engine.add_request(str(number), audio_prompt(ids, items), params)
     found: dict[int, list[tuple[list[int], bool]]] = {}
