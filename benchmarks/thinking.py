@@ -96,7 +96,8 @@ def audio(case: Case) -> NDArray[np.int16]:
 
     parts = [silence(LEAD_MS), samples[:at], silence(PAUSE_MS), samples[at:], silence(SILENCE_MS)]
     wide = soxr.resample(np.concatenate(parts).astype(np.float32) / 32768, SAMPLE_RATE, RATE_IN)
-    return np.rint(wide.clip(-1, 1) * 32767).astype("<i2")
+    pcm: NDArray[np.int16] = np.rint(wide.clip(-1, 1) * 32767).astype("<i2")
+    return pcm
 
 
 def pause(samples: NDArray[np.int16]) -> int:
