@@ -7,9 +7,11 @@ dies. Knows no turns, no sound and no wire.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
+from model.reasoning import Call, Reply, Thinking
 from streaming import asked
 from streaming.context import Context
 from streaming.engine import Engine
@@ -27,7 +29,8 @@ from streaming.events import (
 from streaming.failover import Failover
 from streaming.memory import Memory, Spawn
 from streaming.recall import opening
-from streaming.speaker import speak, transcribe
+from streaming.snapshot import Dictation, Making
+from streaming.speaker import Told, speak, transcribe
 from streaming.thought import Thought
 
 
@@ -53,6 +56,7 @@ class Thinker:
         self._speculated = speculated
         self._patience = patience
         self._ahead: Thought | None = None  # unheard
+        self.dictations: dict[str, Dictation] = {}  # under way, by their items
 
     def about(self, settings: SessionSettings, request: ResponseRequest, instead: Context | None) -> Thought:
         """What a reply is made from: to the conversation, or to something else."""
@@ -62,6 +66,25 @@ class Thinker:
         thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
         thought.anew = self._memory.anew(begins) if instead is None else None
         self._begin(thought)
+        return thought
+
+    def go_on(
+        self, settings: SessionSettings, making: Making, instead: Context | None, calls: Sequence[Call]
+    ) -> Thought:
+        """What a reply goes on with that another one has begun; `calls`: that it has made."""
+        begins = opening(settings, self._engine.prompt)
+        context = self._memory.question(settings.encoding, begins) if instead is None else instead
+        manner = asked.manner(settings, making.request, self._memory.reply_tokens)
+        begun = (Reply(making.text),) if making.text or making.thinking_told else ()
+        told = ((Thinking(making.thinking),) if making.thinking else ()) + begun + tuple(calls)
+        counts = making.usage.reasoning, making.usage.reply, making.usage.cached
+        thought = Thought(context, manner, wanted=True, before=Told(told, *counts, None))
+        thought.anew = self._memory.anew(begins) if instead is None else None
+        if making.finish is None:
+            self._begin(thought)
+        else:
+            thought.take(Told((), *counts, making.finish))
+            thought.end()
         return thought
 
     def ahead(self, settings: SessionSettings) -> None:
@@ -92,9 +115,16 @@ class Thinker:
 
     def write_down(self, item_id: str, seconds: float, encoding: Encoding) -> None:
         """The turn that has just ended, and tell it as it comes. `seconds`: its length."""
-        context = self._memory.dictation(encoding)
-        again = self._failover(self._memory.dictation_anew(item_id))
-        self._spawn(self._transcribe(item_id, seconds, context, again))
+        self._dictate(Dictation(item_id, seconds), self._memory.dictation(encoding))
+
+    def write_on(self, dictation: Dictation) -> None:
+        """The same, where another one has begun with it."""
+        self._dictate(dictation, self._memory.dictation_anew(dictation.item_id)())
+
+    def _dictate(self, dictation: Dictation, context: Context) -> None:
+        again = self._failover(self._memory.dictation_anew(dictation.item_id))
+        self.dictations[dictation.item_id] = dictation
+        self._spawn(self._transcribe(dictation, context, again))
 
     def _begin(self, thought: Thought) -> None:
         thought.task = self._spawn(self._think(thought))
@@ -102,7 +132,9 @@ class Thinker:
     async def _think(self, thought: Thought) -> None:
         again = self._failover(thought.again, lambda: thought.wanted)
         try:
-            async with aclosing(speak(self._engine, thought.context, thought.manner, again)) as steps:
+            async with aclosing(
+                speak(self._engine, thought.context, thought.manner, again, thought.before)
+            ) as steps:
                 async for told in steps:
                     thought.take(told)
             thought.end()
@@ -112,15 +144,18 @@ class Thinker:
     def _failover(self, anew: Callable[[], Context], wanted: Callable[[], bool] = lambda: True) -> Failover:
         return Failover(self._engine, anew, self._memory.forgotten, wanted, self._patience)
 
-    async def _transcribe(self, item_id: str, seconds: float, context: Context, again: Failover) -> None:
-        text, most = "", self._memory.reply_tokens
+    async def _transcribe(self, dictation: Dictation, context: Context, again: Failover) -> None:
+        item_id, text, most = dictation.item_id, dictation.text, self._memory.reply_tokens
         try:
-            async with aclosing(transcribe(self._engine, context, most, again)) as deltas:
+            async with aclosing(transcribe(self._engine, context, most, again, text)) as deltas:
                 async for delta in deltas:
                     text += delta
+                    self.dictations[item_id] = replace(dictation, text=text)
                     self._emit(TranscriptDelta(item_id, delta))
         except (SessionError, EngineUnavailable) as error:
+            del self.dictations[item_id]
             self._emit(TranscriptFailed(item_id, str(error)))
             return
+        del self.dictations[item_id]
         self._memory.conversation.heard(item_id, text)
-        self._emit(TranscriptDone(item_id, text, seconds))
+        self._emit(TranscriptDone(item_id, text, dictation.seconds))

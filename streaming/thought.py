@@ -33,6 +33,7 @@ class Thought:
     error: SessionError | EngineUnavailable | None = None
     task: asyncio.Task[None] | None = None
     anew: Callable[[], Context] | None = None
+    before: Told | None = None  # what another one has told of it, and this one goes on behind
     _held: bool = False
     _steps: deque[Told] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
