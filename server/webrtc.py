@@ -45,8 +45,9 @@ from server.opus import FRAME, RATE, Encoder
 from server.outbox import Outbox, SlowClient
 from server.playback import FRAME_BYTES, Playback, Told
 from server.resume import Line as ResumableLine
-from server.server_events import Narrator, Wire
+from server.server_events import Narrator
 from server.session_object import SessionState
+from server.telling import Wire
 from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
 from streaming.ids import new_id
 
@@ -304,7 +305,7 @@ class Call(Connection):
 
         Raises SessionError for a state that cannot be.
         """
-        self.id = new_id("rtc")
+        self.id = new_id(f"rtc_{host.name}" if host.name else "rtc")
         self.sound = Sound(Playback(self._played, self._heard))
         narrator, outbox = Narrator(new_id("conv")), Outbox()
         super().__init__(line, host, narrator, outbox, account, _over_tracks(state), line)

@@ -82,6 +82,14 @@ class Resumed(BaseModel):
 
     event_id: str
     type: Literal["soundmind.resumed"]
+    input_audio_ms: int
+
+
+class ServerLeaving(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.server_leaving"]
 
 
 class EngineBack(BaseModel):
@@ -99,6 +107,7 @@ OWN: dict[str, type[BaseModel]] = {
     "soundmind.caption": Caption,
     "soundmind.engine_lost": EngineLost,
     "soundmind.resumed": Resumed,
+    "soundmind.server_leaving": ServerLeaving,
     "soundmind.engine_back": EngineBack,
 }
 
