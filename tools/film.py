@@ -1,7 +1,7 @@
 """A tab of Chromium as it changes, filmed: to one animated WebP.
 
 The browser casts a frame whenever something on the page has changed, with the time (CDP,
-Page.startScreencast); between two of them nothing moves, so that is how long the first is shown, up to a most.
+Page.startScreencast). Between two nothing moves, so that is how long the first is shown, up to a most.
 Needs Pillow, which vLLM brings along.
 """
 
