@@ -120,6 +120,27 @@ async def test_one_shot(tmp_path: Path) -> None:
     assert (asked[0]["temperature"], asked[0]["seed"], asked[0]["max_tokens"]) == (0.7, 1, 1024)
 
 
+async def test_a_question_that_the_server_does_not_take(tmp_path: Path) -> None:
+    """It has failed, and the others go on."""
+    samples.mmau(tmp_path)
+
+    def answer(body: dict[str, Any]) -> str:
+        if len(asked) == 2:
+            raise ValueError("too long")
+        return "A tone"
+
+    asked: list[dict[str, Any]] = []
+    wanted = Wanted("mmau", tmp_path, tmp_path / "out", "one-shot", runs=1)
+    exam = Examination(wanted, quiet)
+    async with completing(answer, asked) as url:
+        chat = Chat(url, None, None)
+        await exam.sit(suites.one_shot(chat, 1, wanted))
+        await chat.close()
+    errors = [record["error"] for record in exam.ledger.predictions.values() if record["error"]]
+    assert len(errors) == 1 and "too long" in errors[0]
+    assert re.search(r"^all of MMAU +66.7 % .* 1 of 3$", exam.write("one-shot"), re.M)
+
+
 async def test_live(tmp_path: Path) -> None:
     """A typed question goes behind the recording; rounds are answered in one session."""
 
