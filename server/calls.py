@@ -17,12 +17,14 @@ from typing import Any
 
 from server import client_events as ce
 from server.connection import Host
+from server.drain import Leaving
 from server.ice import Ice
 from server.limits import Account
 from server.outbox import SlowClient
 from server.resume import Line, Lines, ResumeFailed
 from server.server_events import Narrator
 from server.session_object import SessionState
+from server.store import Taken
 from server.webrtc import Call, Ended, Peer
 from streaming import asked
 from streaming.events import EngineUnavailable
@@ -110,10 +112,10 @@ class Calls:
     ) -> None:
         """One call, from end to end. What goes wrong before the answer is whose who waits for it."""
         try:
-            with account.session(), self._host.admit():
+            with account.session(), self._host.admit(), self._host.drain.hold():
                 seconds = account.limits.session_seconds
                 peer = Peer(self._ice)
-                line = Line(peer.channel, account, self._host.resume_seconds)
+                line = Line(peer.channel, account, self._host.resume_seconds, server=self._host.name)
                 try:
                     call = Call(self._host, account, self._state(seconds, wanted), line)
                     line.away = call.away
@@ -175,6 +177,8 @@ class Calls:
             logger.info("%s ended: %s", call.id, peer.channel.why)
         except Ended as error:
             logger.warning("%s freed: %s", call.id, error)
+        except (Leaving, Taken):
+            logger.info("%s goes on at another server", call.id)
         except TimeoutError:
             if not length.expired():
                 raise

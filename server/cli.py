@@ -15,9 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from server import suite_command
 from server.config import KNOWN, Config, ConfigError, Speech, load
 from server.load import command as load_command
 from server.logs import Format, Level
+from server.modes import MODES
 from server.shutdown import Shutdown, exit_now
 from streaming.events import Encoding
 
@@ -96,6 +98,11 @@ def _expected() -> tuple[type[Exception], ...]:
         from server.load.run import NotServed
 
         found.append(NotServed)
+    if "server.suites" in sys.modules:
+        from model.evaluation.suites.item import SuiteError
+        from server.chat import ChatError
+
+        found += [SuiteError, ChatError]
     if "streaming.engine" in sys.modules:
         from model.checkpoint import CheckpointError
         from streaming.engine import EngineStartError
@@ -150,7 +157,7 @@ def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdow
 
     pcm = read_pcm(args.file)
     report: Report = JsonReport(sys.stdout) if args.json else TextReport(sys.stdout)
-    wishes = Wishes(None if args.think is None else args.think == "on", not args.no_transcript)
+    wishes = Wishes(args.think, not args.no_transcript, args.while_listening)
     config = _config(args, vllm_args)
     heard: list[Turns] = []
 
@@ -184,7 +191,8 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
     from server.talk_view import HINT, View
 
     spoken = args.speak or not args.text
-    manner = Manner(args.text, spoken, args.half_duplex, args.text and not sys.stdin.isatty())
+    echo = args.text and not sys.stdin.isatty()
+    manner = Manner(args.text, spoken, args.half_duplex, echo, args.think, args.while_listening)
     args.voice = None if spoken else "none"
     config = _config(args, vllm_args)
     view = View(Shown(sys.stdout))
@@ -218,10 +226,12 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
 
 
 def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    config = _config(args, vllm_args)
+    if args.suite:
+        return suite_command.run(args, config, shutdown, _say, _whisper)
     from model.evaluation import report
     from server.evaluate import Live, Offline, Wanted, cases, evaluate, write
 
-    config = _config(args, vllm_args)
     named = ("suites", "families", "conditions", "encodings")
     asked_for: dict[str, Any] = {n: tuple(getattr(args, n).split(",")) for n in named if getattr(args, n)}
     asked_for |= {n: getattr(args, n) for n in ("instructions", "count") if getattr(args, n) is not None}
@@ -314,7 +324,8 @@ as they were understood, thinking, the reply in step with its sound, and the lat
 while it speaks, and it falls silent. Without --url a server of its own is started, and ended afterwards."""
 EVAL = """How often a checkpoint is right, with 95 % intervals: about your own recordings (a FOLDER with a CSV
 file of file,text,answer), or without a FOLDER by the built-in tests of nano's world, in voices and texts that
-it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace."""
+it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace. With
+--suite, a benchmark that others have published, its files in --data: sampled, several runs, its own rule."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -357,9 +368,7 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON lines: the server's events, then a summary"
     )
-    parser.add_argument(
-        "--think", choices=("off", "on"), help="think before replying (the server's default: on)"
-    )
+    _add_think(parser)
     parser.add_argument("--no-transcript", action="store_true", help="do not ask what was heard")
     parser.add_argument("--model", metavar="MODEL", help="without --url: as in `soundmind serve`")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
@@ -370,6 +379,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_talk, host="127.0.0.1", port=0)
     parser.add_argument("--url", help="a server that runs already, such as ws://127.0.0.1:8000/v1/realtime")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_think(parser)
     parser.add_argument("--text", action="store_true", help="type instead: each line of stdin is a turn")
     parser.add_argument("--speak", action="store_true", help="with --text: replies are spoken, too")
     parser.add_argument(
@@ -417,7 +427,22 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         help="how long to think about your recordings (medium)",
     )
     _add_windows(parser)
+    suite_command.add_options(parser)
     _add_config(parser)
+
+
+def _add_think(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--think",
+        choices=tuple(MODES),
+        help="before replying, or mind-paced, while it replies: mind-paced is think-first, which thinks a "
+        "little before (the server's default: on)",
+    )
+    parser.add_argument(
+        "--while-listening",
+        action="store_true",
+        help="think at the pauses of what is said, and carry the thoughts on",
+    )
 
 
 def _add_load(parser: argparse.ArgumentParser) -> None:

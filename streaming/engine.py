@@ -53,19 +53,34 @@ class EngineStartError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sampling:
+    """`sure`: tell how sure the model was."""
+
     max_tokens: int
     temperature: float = 0.0
+    sure: bool = False
 
 
 @dataclass(frozen=True)
 class Delta:
-    """A piece of one request's output. `prompt_tokens` and `cached_tokens` are the engine's own counts."""
+    """A piece of one request's output. `prompt_tokens` and `cached_tokens` are the engine's own counts.
+
+    `sure`: the least probability of its tokens, where that was asked for.
+    """
 
     text: str
     tokens: int
     prompt_tokens: int
     cached_tokens: int
     finish: str | None = None  # "stop" or "length" on the last one
+    sure: float = 1.0
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Of a token in its place: its probability, and its rank, 1 for the likeliest."""
+
+    probability: float
+    rank: int
 
 
 class Engine(Protocol):
@@ -93,6 +108,11 @@ class Engine(Protocol):
     async def ending(self, context: Context) -> float | None:
         """Behind the newest audio of an open turn: how likely the turn is over, against more audio to come,
         0 to 1; None where the engine does not tell. Raises EngineUnavailable, Forgotten and Refused."""
+        ...
+
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        """Of each of these tokens behind a context and those before it, in one pass; nothing where the engine
+        does not tell. Raises EngineUnavailable, Forgotten and Refused."""
         ...
 
     def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
@@ -261,6 +281,30 @@ class VllmEngine:
                 return self._ending(output)
         return None
 
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            prompt_logprobs=0,
+            skip_reading_prefix_cache=False,  # or the audio that only the cache holds would be missing
+        )
+        whole = self._input(context + Context.of(behind))
+        async with aclosing(self._request(whole, params)) as outputs:
+            async for output in outputs:
+                if output.outputs[0].finish_reason == "error":
+                    raise Forgotten("the engine no longer holds the audio of this conversation")
+                if (output.num_cached_tokens or 0) >= len(context):  # what was found there was not computed
+                    return []
+                told = output.prompt_logprobs[len(context) :]
+                scored = [at[token] for at, token in zip(told, behind, strict=True)]
+                return [Likelihood(math.exp(one.logprob), one.rank) for one in scored]
+        return []
+
     def _one_token(self) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -289,6 +333,7 @@ class VllmEngine:
             temperature=sampling.temperature,
             stop_token_ids=[self.prompt.eot],
             output_kind=RequestOutputKind.DELTA,
+            logprobs=0 if sampling.sure else None,  # of the sampled token alone
         )
         async with aclosing(self._request(self._input(context), params)) as outputs:
             async for output in outputs:
@@ -296,7 +341,8 @@ class VllmEngine:
                 if part.finish_reason == "error":  # audio without data that neither cache holds any more
                     raise Forgotten("the engine no longer holds the audio of this conversation")
                 cached = output.num_cached_tokens or 0
-                yield Delta(part.text, len(part.token_ids), len(context), cached, part.finish_reason)
+                sure = _least(part.logprobs, part.token_ids)
+                yield Delta(part.text, len(part.token_ids), len(context), cached, part.finish_reason, sure)
 
     async def _request(self, prompt: Any, params: Any) -> AsyncGenerator[Any, None]:
         from vllm.exceptions import VLLMClientError
@@ -360,6 +406,13 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
         if isinstance(handler, logging.StreamHandler):
             handler.stream = sys.stderr  # what it was when vLLM was imported, above, is closed
     return VllmEngine(llm, figures, config, prompt, folder, _others(before))
+
+
+def _least(told: Any, token_ids: Sequence[int]) -> float:
+    """The least probability of these tokens; 1 where none was told."""
+    if not told:
+        return 1.0
+    return min(math.exp(at[token].logprob) for at, token in zip(told, token_ids, strict=True))
 
 
 def _engine_processes() -> list[psutil.Process]:

@@ -21,6 +21,7 @@ from streaming.vad import SpeechDetector
 
 RATE_IN = RATES["pcm"]
 RATE = 16_000  # Hz: the sample clock
+NOTICED_SECONDS = 1  # from its first sound a turn is noticed, padding and doubts included
 MEMORY_SECONDS = 4  # of the newest audio: the longest padding, and the detector's delay
 
 Samples = NDArray[np.float32]
@@ -68,6 +69,26 @@ class Microphone:
     def last_arrival(self) -> float | None:
         """When the newest packet came, in seconds."""
         return self._arrivals[-1][1] if self._arrivals else None
+
+    @property
+    def received(self) -> int:
+        """Samples that came: sample clock, what is no window yet included."""
+        return self._received
+
+    @property
+    def needed(self) -> int:
+        """What came from there on may still belong to a turn that nobody has noticed: sample clock."""
+        if self._endpointer is None:
+            return self.clock
+        return max(self._endpointer.earliest, self.clock - NOTICED_SECONDS * RATE)
+
+    def restore(self, clock: int, begun: int | None) -> None:
+        """Go on where another one has heard up to `clock`. `begun`: where the turn began that is open."""
+        self.clock = self._received = clock
+        if self._endpointer:
+            self._endpointer.reset(clock)
+            if begun is not None:
+                self._endpointer.speaking(begun, clock)
 
     def configure(self, detection: Detection | None, hears: AudioFormat = "pcm") -> None:
         if hears != self._format:

@@ -7,7 +7,7 @@ item id. Time is an argument. Knows no engine, no tokens and no wire.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from model.reasoning import Call, Reply, Thinking
@@ -23,6 +23,7 @@ from streaming.events import (
     ReplyDelta,
     ReplyStarted,
     ResponseDone,
+    ResponseRequest,
     SpeechDelta,
     Status,
     ThinkingDelta,
@@ -31,6 +32,7 @@ from streaming.events import (
     Usage,
 )
 from streaming.mouth import Mouth
+from streaming.snapshot import Making
 from streaming.speaker import Told
 from streaming.thought import Thought
 
@@ -46,7 +48,7 @@ class ActiveReply:
     new_id: Callable[[str], str]
     context: Context = Context()
     offered: Collection[str] = ()
-    metadata: Mapping[str, str] | None = None
+    request: ResponseRequest = ResponseRequest()  # what it was asked for with
     usage: Usage = Usage()
     timings: Timings = Timings()
     thinking: str = ""
@@ -58,6 +60,36 @@ class ActiveReply:
     mouth: Mouth | None = None  # None: the reply is text
     heard_ms: float | None = None  # what the client says, while the reply is still being made
     held_at: float | None = None  # the clock, while nothing of it is told
+    finish: str | None = None  # why its decoding has ended
+
+    @classmethod
+    def restored(
+        cls, making: Making, now: float, conversation: Conversation, new_id: Callable[[str], str]
+    ) -> ActiveReply:
+        """One that another server has begun, and whose items stand in the conversation, if it has any."""
+        reply = cls(making.response_id, making.item_id, now - making.age, conversation, new_id)
+        reply.request, reply.usage, reply.timings = making.request, making.usage, making.timings
+        reply.thinking, reply.thinking_told = making.thinking, making.thinking_told
+        reply.text, reply.finish = making.text, making.finish
+        if making.items:
+            reply.entry, _ = conversation.find(making.items[0].id)
+        return reply
+
+    def snapshot(self, now: float) -> Making:
+        return Making(
+            self.response_id,
+            self.item_id,
+            self.request,
+            now - self.asked_at,
+            tuple(self.entry.items),
+            self.thinking,
+            self.thinking_told,
+            self.text,
+            self.finish,
+            self.usage,
+            self.timings,
+            None if self.mouth is None else self.mouth.snapshot(),
+        )
 
     def since(self, now: float) -> float:
         """Milliseconds."""
@@ -77,6 +109,8 @@ class ActiveReply:
             reasoning=told.reasoning_tokens,
             reply=told.reply_tokens,
         )
+        if told.beside and not told.parts and self.mouth is not None:
+            self.mouth.pause()
         for part in told.parts:
             match part:
                 case Thinking(text):
@@ -85,7 +119,7 @@ class ActiveReply:
                     self.thinking += text
                     yield ThinkingDelta(self.response_id, self.item_id, text)
                 case Reply(text):
-                    yield from self._begin(now)
+                    yield from self._begin(now, told.beside)
                     if not self.text:
                         spoken = self.mouth is not None
                         message = Message(self.item_id, "assistant", spoken)
@@ -119,11 +153,12 @@ class ActiveReply:
         """Whether its end is still to be played."""
         return self.mouth is not None and self.heard_ms is None and self.mouth.track.ends(now) > now
 
-    def _begin(self, now: float) -> Iterator[Event]:
-        """The thoughts are over."""
+    def _begin(self, now: float, beside: bool = False) -> Iterator[Event]:
+        """The thoughts are over, unless this is said beside them."""
         if not self.entry.items:
             self.timings = replace(self.timings, first_reply=self.since(now))
-        yield from self._thinking_done()
+        if not beside:
+            yield from self._thinking_done()
 
     def _thinking_done(self) -> Iterator[Event]:
         if self.thinking and not self.thinking_told:
@@ -159,5 +194,5 @@ class ActiveReply:
             replace(self.timings, done=self.since(now)),
             reason,
             message,
-            self.metadata,
+            self.request.metadata,
         )

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.windows import Windows
-from streaming import asked, turn
+from streaming import asked, handover, turn
 from streaming.audio import recording
 from streaming.context import Context
 from streaming.endpointing import Doubted, NoTurn, Paused, Resumed, Started, Stopped
@@ -57,6 +57,7 @@ from streaming.microphone import RATE, Microphone
 from streaming.mouth import Player
 from streaming.recall import gathered, opening
 from streaming.replies import Replies
+from streaming.snapshot import Snapshot
 from streaming.thinking import Thinker
 from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector
@@ -139,6 +140,41 @@ class Session:
         except* EngineUnavailable as group:
             self._replies.fail(EngineUnavailable("the engine is not running"))
             raise EngineUnavailable("the engine is not running") from group
+
+    # --- elsewhere ---
+
+    @property
+    def received_ms(self) -> int:
+        return self._microphone.received * 1000 // RATE
+
+    @property
+    def busy(self) -> bool:
+        """Somebody speaks, or something is being made."""
+        hearing = self._memory.hearing or self._microphone.doubting
+        return hearing or self._replies.active is not None or bool(self._thinker.dictations)
+
+    def snapshot(self) -> Snapshot:
+        """As it stands; to be had between two steps of the event loop."""
+        parts = self._memory, self._microphone, self._thinker, self._replies
+        return handover.snapshot(self._state, *parts, (self._turn_id, self._turn_start), self._clock())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on with what another server has told so much of, before anything has happened here."""
+        if snapshot.hearing is not None:
+            self._turn_id, self._turn_start = snapshot.hearing.turn_id, snapshot.hearing.start
+        self._state = handover.state(snapshot)
+        handover.restore(snapshot, self._memory, self._microphone)
+        self._replies.restore(snapshot, self._settings, self._instead)
+        for dictation in snapshot.dictations:
+            self._thinker.write_on(dictation)
+
+    def _instead(self, request: ResponseRequest) -> Context | None:
+        """What a reply is to, None: to the conversation. Raises what `create_response` does."""
+        if request.input is None:
+            return None
+        begins = opening(asked.merged(self._settings, request), self._engine.prompt)
+        turns = gathered(request.input, self._memory.conversation, self._recording)
+        return self._memory.instead(turns, begins)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task of this session. Raises EngineUnavailable once the session has ended."""
@@ -296,12 +332,9 @@ class Session:
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
         self._replies.keep()
-        context = None
         if request.input is None:
             self._memory.make_ready()
-        else:
-            turns = gathered(request.input, self._memory.conversation, self._recording)
-            context = self._memory.instead(turns, begins)
+        context = self._instead(request)
         if request.outside:
             self._replies.start(self._settings, request, None, context)
         else:
@@ -381,6 +414,8 @@ class Session:
                     self._thinker.ahead(self._settings)
                 case Do.FORGET:
                     self._thinker.forget()
+                case Do.CARRY:
+                    self._thinker.carry(self._settings)
                 case Do.ANSWER:
                     self._replies.answer(self._settings, since)
 

@@ -17,8 +17,9 @@ from model.prompt import TRANSCRIBE, Prompt
 from model.reasoning import Call, Part, ReasoningParser, Reply, Thinking
 from model.tools import CALL, END_CALL
 from streaming.context import Context
+from streaming.draft import agreed
 from streaming.engine import Delta, Engine, Sampling
-from streaming.events import EngineUnavailable, Forgotten
+from streaming.events import EngineUnavailable, Forgotten, Pacing
 
 Lost = EngineUnavailable | Forgotten
 Again = Callable[[Lost], Awaitable[Context]]
@@ -26,23 +27,33 @@ Again = Callable[[Lost], Awaitable[Context]]
 
 @dataclass(frozen=True)
 class Manner:
-    """How to reply. `begun`: the text that the reply is to begin with, the head of a call."""
+    """How to reply. `begun`: the text that the reply is to begin with, the head of a call.
+
+    `pacing`: how to speak while thinking; None: afterwards. `draft`: thoughts about the beginning of what is
+    said; those that it would have had anyway are its first ones.
+    """
 
     thinking: bool
     max_tokens: int  # reasoning and reply together
     max_reasoning: int | None = None
     begun: str = ""
+    pacing: Pacing | None = None
+    draft: str = ""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What came of one engine step, and the counts so far."""
+    """What came of one engine step, and the counts so far.
+
+    `beside`: it is of the reply, while the thoughts go on; without parts: nothing more of it for now.
+    """
 
     parts: tuple[Part, ...]
     reasoning_tokens: int
     reply_tokens: int
     cached_tokens: int  # of the first request
     finish: str | None  # "stop", "length" or None while it goes on
+    beside: bool = False
 
 
 async def give_up(lost: Lost) -> Context:
@@ -50,20 +61,30 @@ async def give_up(lost: Lost) -> Context:
 
 
 async def speak(
-    engine: Engine, context: Context, manner: Manner, again: Again = give_up
+    engine: Engine,
+    context: Context,
+    manner: Manner,
+    again: Again = give_up,
+    told: Told | None = None,
 ) -> AsyncGenerator[Told, None]:
     """Think and reply to a context that ends with the user's turn.
 
     `again` is asked for the context anew when the engine has died or has forgotten it, and raises where the
-    reply is not to go on. Aborts its request when the consumer goes away. Raises EngineUnavailable, Forgotten
-    and Refused.
+    reply is not to go on. `told`: what somebody else has told of it; it goes on behind that. Aborts its
+    request when the consumer goes away. Raises EngineUnavailable, Forgotten and Refused.
     """
     progress = Progress(manner)
+    if told is not None:
+        progress.go_on(told)
+    elif manner.thinking and manner.draft:
+        begun = await agreed(engine, context, manner.draft)
+        if begun:
+            yield progress.begin(begun, len(engine.prompt.encode(begun)))
     while True:
         try:
             async with aclosing(_request(engine, context, progress)) as steps:
-                async for told in steps:
-                    yield told
+                async for step in steps:
+                    yield step
             if progress.ended:
                 return
         except (EngineUnavailable, Forgotten) as lost:
@@ -84,12 +105,13 @@ async def _request(engine: Engine, context: Context, progress: Progress) -> Asyn
 
 
 async def transcribe(
-    engine: Engine, context: Context, max_tokens: int, again: Again = give_up
+    engine: Engine, context: Context, max_tokens: int, again: Again = give_up, written: str = ""
 ) -> AsyncGenerator[str, None]:
     """What was said in the turn that ends the context: the same again, with a typed request behind the audio.
 
-    The space that a first word brings along is left out. `again` as in `speak`. Aborts its request when the
-    consumer goes away. Raises EngineUnavailable, Forgotten and Refused.
+    The space that a first word brings along is left out. `again` as in `speak`; `written`: what somebody else
+    has written down of it, and what comes is behind that. Aborts its request when the consumer goes away.
+    Raises EngineUnavailable, Forgotten and Refused.
     """
     prompt = engine.prompt
 
@@ -100,8 +122,9 @@ async def transcribe(
     async def asked_again(lost: Lost) -> Context:
         return asked(await again(lost))
 
-    begun, manner = False, Manner(thinking=False, max_tokens=max_tokens)
-    async with aclosing(speak(engine, asked(context), manner, asked_again)) as steps:
+    begun, manner = bool(written), Manner(thinking=False, max_tokens=max_tokens)
+    behind = Told((Reply(written),), 0, 0, 0, None) if written else None
+    async with aclosing(speak(engine, asked(context), manner, asked_again, behind)) as steps:
         async for told in steps:
             for part in told.parts:
                 if not isinstance(part, Reply):
@@ -137,6 +160,26 @@ class Progress:
         if self.closed:
             return prompt.assistant_behind(self.chain, self.said or self._manner.begun)
         return prompt.assistant_open(True) + prompt.encode(self.chain)
+
+    def begin(self, chain: str, tokens: int) -> Told:
+        """The first thoughts, which are there already."""
+        self.chain, self._reasoning = chain, tokens
+        self._parser.push(chain)
+        return Told((Thinking(chain),), tokens, 0, 0, None)
+
+    def go_on(self, told: Told) -> None:
+        """Behind what was told of it, all in one. Its reply has begun where there are parts of it."""
+        self._reasoning, self._reply, self._cached = (
+            told.reasoning_tokens,
+            told.reply_tokens,
+            told.cached_tokens,
+        )
+        self.chain = "".join(part.text for part in told.parts if isinstance(part, Thinking))
+        self.said = "".join(_written(part) for part in told.parts)
+        if any(not isinstance(part, Thinking) for part in told.parts):
+            self._close()
+        else:
+            self.resume()
 
     def resume(self) -> None:
         """Another engine goes on, behind what has been told; what was held back comes once more."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol
 
 from streaming.context import Context
-from streaming.engine import Delta, Engine, Places, Sampling
+from streaming.engine import Delta, Engine, Likelihood, Places, Sampling
 from streaming.events import EngineUnavailable
 
 WATCH_SECONDS = 0.25
@@ -150,6 +150,9 @@ class Supervisor:
 
     async def ending(self, context: Context) -> float | None:
         return await self._serving().ending(context)
+
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        return await self._serving().likelihoods(context, behind)
 
     def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         return self._serving().generate(context, sampling)

@@ -12,6 +12,7 @@ no network.
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -119,10 +120,11 @@ def _files(folder: Path, table: Path, rows: list[dict[str, str]]) -> list[Path]:
     return found
 
 
-def read(path: Path) -> NDArray[np.int16]:
-    """16 kHz, mono. Raises OwnError."""
+def read(path: Path, data: bytes | None = None) -> NDArray[np.int16]:
+    """16 kHz, mono; `data`: what the file would hold. Raises OwnError."""
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        file = path if data is None else io.BytesIO(data)
+        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError, RuntimeError, ValueError) as error:
         reason = getattr(error, "error_string", error)
         raise OwnError(f"{path}: expected audio (WAV, FLAC, OGG, MP3 …): {reason}") from error
