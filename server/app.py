@@ -157,7 +157,7 @@ def create_app(
         middleware=[Middleware(SecurityHeaders)],
     )
     accounts = Accounts(limits or Limits())
-    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host, calls)
+    app.state.served = Served(engine, model, Doors(keys, origins, name), accounts, metrics, host, calls)
     return app
 
 

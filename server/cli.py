@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import shlex
 import sys
@@ -31,6 +32,7 @@ start here:
   soundmind ask FILE.wav          what does the model say to this recording?
   soundmind talk                  talk to it, or type (--text), in this terminal
   soundmind eval FOLDER           how often is it right about your own recordings?
+  soundmind plan MODEL --gpu H100 what does a machine hold?
 
 Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
 in this order: flags, environment, file.
@@ -81,6 +83,10 @@ def _expected() -> tuple[type[Exception], ...]:
     from server.serving import ServeError
 
     found: list[type[Exception]] = [AskError, AudioFileError, ServeError]
+    if "server.plan" in sys.modules:
+        from server.plan import PlanError
+
+        found.append(PlanError)
     if "server.evaluate" in sys.modules:
         from model.checkpoint import CheckpointError
         from model.evaluation.clips import ClipsError
@@ -248,6 +254,34 @@ def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
     return 0
 
 
+# --- plan ---
+
+
+def _plan(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from server import plan
+
+    config = plan.shape(args.model)
+    copies = args.data_parallel
+    if args.count % copies:
+        raise plan.PlanError(f"{args.count} GPUs make no {copies} equal parts")
+    machine = plan.Machine(plan.GPUS[args.gpu], args.count // copies, copies)
+    each = plan.WEIGHT_BYTES[args.dtype]
+    made = plan.plan(
+        config,
+        machine,
+        weight_bytes=each,
+        kv_number=plan.WEIGHT_BYTES[args.kv_dtype],
+        max_model_len=args.max_model_len,
+    )
+    if args.json:
+        _say(json.dumps(plan.as_json(made)))
+    else:
+        where = f"{args.count} x {args.gpu}, weights in {args.dtype}, KV in {args.kv_dtype}"
+        for line in plan.lines(args.model, where, made):
+            _say(line)
+    return 0
+
+
 # --- all ---
 
 
@@ -276,6 +310,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(
         commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
     )
+    _add_plan(commands.add_parser("plan", help="what does a machine hold? on paper", description=PLAN))
     return parser
 
 
@@ -289,6 +324,11 @@ while it speaks, and it falls silent. Without --url a server of its own is start
 EVAL = """How often a checkpoint is right, with 95 % intervals: about your own recordings (a FOLDER with a CSV
 file of file,text,answer), or without a FOLDER by the built-in tests of nano's world, in voices and texts that
 it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace."""
+
+
+PLAN = """What a checkpoint needs and a machine holds, on paper: weights, KV cache, conversations at a time,
+and thinking tokens a second as memory bandwidth allows, each with its formula. Nothing is loaded, and
+nothing is measured."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -311,6 +351,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="what a reply sees of the spoken turn, where a session does not say: the chunks encoded while "
         "it was spoken (the default), or the whole turn encoded anew",
     )
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="keep conversations there, for other servers: redis://HOST:PORT (nowhere)",
+    )
+    parser.add_argument("--name", metavar="NAME", help="of this server among others, for their proxy")
     _add_windows(parser)
     parser.add_argument(
         "--voice",
@@ -392,6 +438,26 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     )
     _add_windows(parser)
     _add_config(parser)
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    from server.plan import GPUS, WEIGHT_BYTES
+
+    parser.set_defaults(command=_plan)
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="nano, Step-Audio-2-mini, Step-Audio-R1, or a folder with a config.json",
+    )
+    parser.add_argument("--gpu", choices=tuple(GPUS), default="H100", help="which (H100)")
+    parser.add_argument("--count", type=int, default=1, metavar="N", help="how many (1)")
+    parser.add_argument(
+        "--data-parallel", type=int, default=1, metavar="N", help="copies of the weights among them (1)"
+    )
+    parser.add_argument("--dtype", choices=tuple(WEIGHT_BYTES), default="bfloat16", help="of weights")
+    parser.add_argument("--kv-dtype", choices=("float32", "bfloat16", "fp8"), default="bfloat16")
+    parser.add_argument("--max-model-len", type=int, metavar="N", help="tokens of a conversation")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_observability(parser: argparse.ArgumentParser) -> None:
