@@ -6,8 +6,8 @@
     sessions       KV tokens / max_model_len: what this server lets in (streaming.engine.Places)
     speed          a step reads every decoder weight once, and the KV cache of every sequence in it: it takes
                    at least bytes / bandwidth, and operations / peak (the roofline of Pope et al.,
-                   "Efficiently Scaling Transformer Inference", arXiv 2211.05102). An upper bound: nothing else
-                   is counted, neither communication nor the encoder.
+                   "Efficiently Scaling Transformer Inference", arXiv 2211.05102). An upper bound: nothing
+                   else is counted, neither communication nor the encoder.
 
 Knows no engine; the numbers of GPUs are those of their makers' data sheets.
 """

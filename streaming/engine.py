@@ -21,6 +21,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager, redirect_stderr, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,8 +102,11 @@ class Engine(Protocol):
         ...
 
 
-class Figures:
-    """The scheduler's own counts: a vLLM stat logger that keeps the newest ones."""
+RANK: ContextVar[int | None] = ContextVar("rank", default=None)  # of the conversation that a task is of
+
+
+class Counts:
+    """One rank's scheduler's own counts: a vLLM stat logger that keeps the newest ones."""
 
     def __init__(self) -> None:
         self.kv_usage = 0.0  # 0 to 1, at its last step
@@ -128,31 +132,74 @@ class Figures:
         pass
 
 
+class Figures:
+    """Those of all ranks."""
+
+    def __init__(self, ranks: int = 1) -> None:
+        self.ranks = [Counts() for _ in range(ranks)]
+
+    def of(self, config: Any, rank: int) -> Counts:
+        """vLLM asks for a logger of each."""
+        return self.ranks[rank]
+
+    @property
+    def kv_usage(self) -> float:
+        return sum(rank.kv_usage for rank in self.ranks) / len(self.ranks)
+
+    @property
+    def requests(self) -> int:
+        return sum(rank.requests for rank in self.ranks)
+
+    @property
+    def queried(self) -> int:
+        return sum(rank.queried for rank in self.ranks)
+
+    @property
+    def hits(self) -> int:
+        return sum(rank.hits for rank in self.ranks)
+
+
 class Places:
     """What every session may come to hold of the KV cache is set aside when it begins.
 
-    For waiting streaming requests can deadlock a full cache (vLLM #49439).
+    For waiting streaming requests can deadlock a full cache (vLLM #49439). With data parallelism there are
+    several caches: a conversation stays with one, that which has most to give, since only there its forks
+    find its listener's blocks. The tasks that it spawns know which (`RANK`).
     """
 
-    def __init__(self, total: int, each: int) -> None:
-        """In tokens."""
+    def __init__(self, total: int, each: int, ranks: int = 1) -> None:
+        """In tokens, of a rank and of a session."""
         self.total = total
         self._each = each
-        self._reserved = 0
+        self._reserved = [0] * ranks
+
+    @property
+    def reserved(self) -> tuple[int, ...]:
+        """Of each rank."""
+        return tuple(self._reserved)
+
+    @property
+    def free(self) -> int:
+        """Tokens that more conversations may have, over all ranks."""
+        return sum(max(0, self.total - reserved) // self._each * self._each for reserved in self._reserved)
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """A place for one conversation, for as long as the block lasts. Raises SessionFull."""
-        if self._reserved + self._each > self.total:
-            places = self.total // self._each
+        ranks = len(self._reserved)
+        rank = min(range(ranks), key=self._reserved.__getitem__)
+        if self._reserved[rank] + self._each > self.total:
+            places = self.total // self._each * ranks
             raise SessionFull(
-                f"all {places} places are taken ({self.total} KV tokens, {self._each} a session)"
+                f"all {places} places are taken ({self.total * ranks} KV tokens, {self._each} a session)"
             )
-        self._reserved += self._each
+        self._reserved[rank] += self._each
+        before = RANK.set(rank if ranks > 1 else None)
         try:
             yield
         finally:
-            self._reserved -= self._each
+            RANK.reset(before)
+            self._reserved[rank] -= self._each
 
 
 class VllmEngine:
@@ -176,8 +223,9 @@ class VllmEngine:
         self.n_mels = config.audio.n_mels
         self.max_tokens = int(llm.model_config.max_model_len)
         self.block = int(llm.vllm_config.cache_config.block_size)
+        self.ranks = int(llm.vllm_config.parallel_config.data_parallel_size)
         self.kv_tokens = int(llm.vllm_config.cache_config.num_gpu_blocks) * self.block
-        self._places = Places(self.kv_tokens, self.max_tokens)
+        self._places = Places(self.kv_tokens, self.max_tokens, self.ranks)
         self._dead = False
         self._limits: set[asyncio.Timeout] = set()  # of what is awaited
         self._processes = processes
@@ -305,7 +353,8 @@ class VllmEngine:
         if not self.alive:
             raise EngineUnavailable("the engine is not running")
         try:
-            async with aclosing(self._llm.generate(prompt, params, uuid.uuid4().hex)) as outputs:
+            name, rank = uuid.uuid4().hex, RANK.get()
+            async with aclosing(self._llm.generate(prompt, params, name, data_parallel_rank=rank)) as outputs:
                 while (output := await self._while_it_lives(outputs)) is not None:
                     yield output
         except EngineDeadError as error:
@@ -350,9 +399,9 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
         try:
             register()  # before the tokenizer, which looks at config.json
             prompt = _prompt(folder)
-            figures = Figures()
             arguments = _arguments(folder, vllm_args)
-            llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[lambda config, index: figures])
+            figures = Figures(arguments.data_parallel_size)
+            llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[figures.of])
         except Exception as error:
             _end(_others(before))
             raise EngineStartError(held.root_cause() or _one_line(error)) from error

@@ -31,7 +31,8 @@ class Running(Engine, Protocol):
     """What this needs of an engine."""
 
     name: str
-    kv_tokens: int
+    kv_tokens: int  # of a rank
+    ranks: int  # copies of the weights, each with a cache of its own
 
     @property
     def alive(self) -> bool: ...
@@ -63,7 +64,7 @@ class Supervisor:
         self.temperature = engine.temperature
         self.generation = 1  # counts the starts that succeeded
         self.trouble = ""  # why the newest start failed
-        self._places = Places(engine.kv_tokens, engine.max_tokens)
+        self._places = Places(engine.kv_tokens, engine.max_tokens, engine.ranks)
         self._start = start
         self._first_pause = first_pause
         self._settled = settled
@@ -170,6 +171,10 @@ class Supervisor:
 
     def running(self) -> int:
         return 0 if self._engine is None else self._engine.running()
+
+    def free_tokens(self) -> int:
+        """Of the KV cache, that more conversations may have."""
+        return self._places.free if self.alive else 0
 
     def kv_usage(self) -> float:
         return 0.0 if self._engine is None else self._engine.kv_usage()

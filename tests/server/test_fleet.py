@@ -6,6 +6,7 @@ Who loses the server comes back to the same address, and goes on at the other on
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -130,8 +131,18 @@ class Fleet:
         for name in missing:
             until(self.servers[name], "listening on")
         for name in self.ports:
-            while status(self.url.replace("ws", "http", 1) + f"/healthz?resume={name}.") != 200:
+            while self.reached(name) != name:
                 time.sleep(0.05)
+
+    def reached(self, name: str) -> str:
+        """Who answers where the proxy is asked for a server."""
+        try:
+            with urllib.request.urlopen(
+                f"{self.url.replace('ws', 'http', 1)}/healthz?resume={name}."
+            ) as response:
+                return str(json.load(response)["name"])
+        except urllib.error.HTTPError as error:
+            return str(error)
 
 
 @pytest.fixture(scope="module")
