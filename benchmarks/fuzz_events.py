@@ -215,6 +215,8 @@ class Mischief:
             "soundmind": {
                 "encoding": self.of("incremental", "refined"),
                 "speculation": self.of(True, False),
+                "while_listening": self.of(True, False),
+                "pace": self.of("think_then_speak", "think_first", "speak_first"),
                 "resume": self.of(True, True, False),
             },
             "audio": {

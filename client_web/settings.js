@@ -15,6 +15,7 @@ const CHOICES = {
   speed: ["1", ["0.75", "1", "1.25", "1.5"]],
   output: ["audio", ["audio", "text"]],
   effort: ["medium", ["none", "minimal", "low", "medium", "high", "xhigh"]],
+  pace: ["think_then_speak", ["think_then_speak", "think_first", "speak_first"]],
   talk: ["open", ["open", "push"]],
   detection: ["server_vad", ["server_vad", "semantic_vad"]],
   eagerness: ["auto", ["auto", "low", "medium", "high"]],
@@ -68,6 +69,7 @@ export function session(settings, tools) {
     instructions: settings.instructions,
     output_modalities: [settings.output],
     reasoning: { effort: settings.effort },
+    soundmind: { pace: settings.pace },
     tools: settings.timer === "on" ? tools : [],
     audio: {
       input: { transcription: { model: "default" }, turn_detection: detection(settings) },

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from server.audio_file import RATE
 from server.auth import is_loopback
+from server.modes import thinking
 from server.report import Report
 from server.tasks import one_error
 from server.turns import Turns
@@ -33,15 +34,15 @@ class AskError(Exception):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What to ask of the server's session. None: as the server does by default."""
+    """What to ask of the server's session. `think` and `while_listening`: see server.modes."""
 
-    thinking: bool | None = None
+    think: str | None = None
     transcript: bool = True
+    while_listening: bool = False
 
     def session(self) -> dict[str, Any]:
         session: dict[str, Any] = {"type": "realtime", "output_modalities": ["text"]}
-        if self.thinking is not None:
-            session["reasoning"] = {"effort": "medium" if self.thinking else "minimal"}
+        session |= thinking(self.think, self.while_listening)
         if self.transcript:
             session["audio"] = {"input": {"transcription": {"model": "default"}}}
         return session

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import shlex
 import sys
@@ -16,8 +15,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from server import plan_command, suite_command
 from server.config import KNOWN, Config, ConfigError, Speech, load
+from server.load import command as load_command
 from server.logs import Format, Level
+from server.modes import MODES
 from server.shutdown import Shutdown, exit_now
 from streaming.events import Encoding
 
@@ -33,6 +35,7 @@ start here:
   soundmind talk                  talk to it, or type (--text), in this terminal
   soundmind eval FOLDER           how often is it right about your own recordings?
   soundmind plan MODEL --gpu H100 what does a machine hold?
+  soundmind bench load --knee 2000   how many callers does this machine hold?
 
 Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
 in this order: flags, environment, file.
@@ -90,9 +93,21 @@ def _expected() -> tuple[type[Exception], ...]:
     if "server.evaluate" in sys.modules:
         from model.checkpoint import CheckpointError
         from model.evaluation.clips import ClipsError
+
+        found += [CheckpointError, ClipsError]
+    if "model.evaluation.own" in sys.modules:
         from model.evaluation.own import OwnError
 
-        found += [CheckpointError, ClipsError, OwnError]
+        found.append(OwnError)
+    if "server.load.run" in sys.modules:
+        from server.load.run import NotServed
+
+        found.append(NotServed)
+    if "server.suites" in sys.modules:
+        from model.evaluation.suites.item import SuiteError
+        from server.chat import ChatError
+
+        found += [SuiteError, ChatError]
     if "streaming.engine" in sys.modules:
         from model.checkpoint import CheckpointError
         from streaming.engine import EngineStartError
@@ -147,7 +162,7 @@ def _ask(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdow
 
     pcm = read_pcm(args.file)
     report: Report = JsonReport(sys.stdout) if args.json else TextReport(sys.stdout)
-    wishes = Wishes(None if args.think is None else args.think == "on", not args.no_transcript)
+    wishes = Wishes(args.think, not args.no_transcript, args.while_listening)
     config = _config(args, vllm_args)
     heard: list[Turns] = []
 
@@ -181,7 +196,8 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
     from server.talk_view import HINT, View
 
     spoken = args.speak or not args.text
-    manner = Manner(args.text, spoken, args.half_duplex, args.text and not sys.stdin.isatty())
+    echo = args.text and not sys.stdin.isatty()
+    manner = Manner(args.text, spoken, args.half_duplex, echo, args.think, args.while_listening)
     args.voice = None if spoken else "none"
     config = _config(args, vllm_args)
     view = View(Shown(sys.stdout))
@@ -215,10 +231,12 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
 
 
 def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    config = _config(args, vllm_args)
+    if args.suite:
+        return suite_command.run(args, config, shutdown, _say, _whisper)
     from model.evaluation import report
     from server.evaluate import Live, Offline, Wanted, cases, evaluate, write
 
-    config = _config(args, vllm_args)
     named = ("suites", "families", "conditions", "encodings")
     asked_for: dict[str, Any] = {n: tuple(getattr(args, n).split(",")) for n in named if getattr(args, n)}
     asked_for |= {n: getattr(args, n) for n in ("instructions", "count") if getattr(args, n) is not None}
@@ -254,32 +272,13 @@ def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
     return 0
 
 
-# --- plan ---
+# --- bench ---
 
 
-def _plan(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
-    from server import plan
+def _bench(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from server.load.command import run as load
 
-    config = plan.shape(args.model)
-    copies = args.data_parallel
-    if args.count % copies:
-        raise plan.PlanError(f"{args.count} GPUs make no {copies} equal parts")
-    machine = plan.Machine(plan.GPUS[args.gpu], args.count // copies, copies)
-    each = plan.WEIGHT_BYTES[args.dtype]
-    made = plan.plan(
-        config,
-        machine,
-        weight_bytes=each,
-        kv_number=plan.WEIGHT_BYTES[args.kv_dtype],
-        max_model_len=args.max_model_len,
-    )
-    if args.json:
-        _say(json.dumps(plan.as_json(made)))
-    else:
-        where = f"{args.count} x {args.gpu}, weights in {args.dtype}, KV in {args.kv_dtype}"
-        for line in plan.lines(args.model, where, made):
-            _say(line)
-    return 0
+    return load(args, vllm_args, shutdown, next(iter(_config(args, vllm_args).keys), None))
 
 
 # --- all ---
@@ -310,7 +309,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(
         commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
     )
-    _add_plan(commands.add_parser("plan", help="what does a machine hold? on paper", description=PLAN))
+    plan_command.add(
+        commands.add_parser("plan", help="what does a machine hold? on paper", description=plan_command.HELP)
+    )
+    benches = commands.add_parser("bench", help="measure a server").add_subparsers(
+        required=True, metavar="BENCH"
+    )
+    _add_load(
+        benches.add_parser(
+            "load", help="how many callers does it hold?", description=load_command.HELP, epilog=VLLM
+        )
+    )
     return parser
 
 
@@ -323,12 +332,8 @@ as they were understood, thinking, the reply in step with its sound, and the lat
 while it speaks, and it falls silent. Without --url a server of its own is started, and ended afterwards."""
 EVAL = """How often a checkpoint is right, with 95 % intervals: about your own recordings (a FOLDER with a CSV
 file of file,text,answer), or without a FOLDER by the built-in tests of nano's world, in voices and texts that
-it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace."""
-
-
-PLAN = """What a checkpoint needs and a machine holds, on paper: weights, KV cache, conversations at a time,
-and thinking tokens a second as memory bandwidth allows, each with its formula. Nothing is loaded, and
-nothing is measured."""
+it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace. With
+--suite, a benchmark that others have published, its files in --data: sampled, several runs, its own rule."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -352,9 +357,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         "it was spoken (the default), or the whole turn encoded anew",
     )
     parser.add_argument(
-        "--store",
-        metavar="URL",
-        help="keep conversations there, for other servers: redis://HOST:PORT (nowhere)",
+        "--store", metavar="URL", help="keep conversations there, for other servers: redis://…"
     )
     parser.add_argument("--name", metavar="NAME", help="of this server among others, for their proxy")
     _add_windows(parser)
@@ -377,9 +380,7 @@ def _add_ask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON lines: the server's events, then a summary"
     )
-    parser.add_argument(
-        "--think", choices=("off", "on"), help="think before replying (the server's default: on)"
-    )
+    _add_think(parser)
     parser.add_argument("--no-transcript", action="store_true", help="do not ask what was heard")
     parser.add_argument("--model", metavar="MODEL", help="without --url: as in `soundmind serve`")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
@@ -390,6 +391,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_talk, host="127.0.0.1", port=0)
     parser.add_argument("--url", help="a server that runs already, such as ws://127.0.0.1:8000/v1/realtime")
     parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_think(parser)
     parser.add_argument("--text", action="store_true", help="type instead: each line of stdin is a turn")
     parser.add_argument("--speak", action="store_true", help="with --text: replies are spoken, too")
     parser.add_argument(
@@ -437,27 +439,29 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         help="how long to think about your recordings (medium)",
     )
     _add_windows(parser)
+    suite_command.add_options(parser)
     _add_config(parser)
 
 
-def _add_plan(parser: argparse.ArgumentParser) -> None:
-    from server.plan import GPUS, WEIGHT_BYTES
+def _add_think(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--think",
+        choices=tuple(MODES),
+        help="before replying, or mind-paced, while it replies: mind-paced is think-first, which thinks a "
+        "little before (the server's default: on)",
+    )
+    parser.add_argument(
+        "--while-listening",
+        action="store_true",
+        help="think at the pauses of what is said, and carry the thoughts on",
+    )
 
-    parser.set_defaults(command=_plan)
-    parser.add_argument(
-        "model",
-        metavar="MODEL",
-        help="nano, Step-Audio-2-mini, Step-Audio-R1, or a folder with a config.json",
-    )
-    parser.add_argument("--gpu", choices=tuple(GPUS), default="H100", help="which (H100)")
-    parser.add_argument("--count", type=int, default=1, metavar="N", help="how many (1)")
-    parser.add_argument(
-        "--data-parallel", type=int, default=1, metavar="N", help="copies of the weights among them (1)"
-    )
-    parser.add_argument("--dtype", choices=tuple(WEIGHT_BYTES), default="bfloat16", help="of weights")
-    parser.add_argument("--kv-dtype", choices=("float32", "bfloat16", "fp8"), default="bfloat16")
-    parser.add_argument("--max-model-len", type=int, metavar="N", help="tokens of a conversation")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_bench)
+    load_command.add_arguments(parser)
+    parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_config(parser)
 
 
 def _add_observability(parser: argparse.ArgumentParser) -> None:

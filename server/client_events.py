@@ -27,7 +27,7 @@ from pydantic import (
 from pydantic.annotated_handlers import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
-from streaming.events import Effort, Encoding
+from streaming.events import Effort, Encoding, Pace
 
 
 @dataclass(frozen=True)
@@ -234,6 +234,29 @@ class Soundmind(Shape):
         bool | None,
         Own("think at a pause already, unheard, in case the turn ends there: replies come sooner, and tokens "
             "are spent on those that were not wanted"),
+    ] = None  # fmt: skip
+    while_listening: Annotated[
+        bool | None,
+        Own("with speculation: what was thought at a pause goes on while the user speaks on, and as far as "
+            "it holds also behind the next pause"),
+    ] = None  # fmt: skip
+    pace: Annotated[
+        Pace | None,
+        Own("when a reply begins: behind its thoughts (`think_then_speak`), or mind-paced, beside them: "
+            "after a first segment (`think_first`) or at once (`speak_first`)"),
+    ] = None  # fmt: skip
+    think_segment: Annotated[
+        Annotated[int, Field(ge=1, le=4096)] | None,
+        Own("mind-paced: tokens of thoughts before each segment of the reply"),
+    ] = None
+    reply_segment: Annotated[
+        Annotated[int, Field(ge=1, le=4096)] | None,
+        Own("mind-paced: tokens that a segment of the reply has at most"),
+    ] = None
+    sureness: Annotated[
+        Annotated[float, Field(ge=0, le=1)] | None,
+        Own("mind-paced: a word that the model gives a smaller probability is not said before the thoughts "
+            "have ended; 0: all are"),
     ] = None  # fmt: skip
     interrupt_after_ms: Annotated[
         Annotated[int, Field(ge=0, le=2000)] | None,

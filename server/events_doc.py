@@ -55,6 +55,14 @@ Choices made for stock clients, which mostly ask for more than there is yet:
   echoed as `minimal`, since the API does not have it.
 - `reasoning.max_tokens` is enforced: when the chain has had so many tokens it is closed, and the model
   goes on with the reply. A model that was not trained on broken thoughts may reply less well then.
+- `soundmind.pace`: mind-paced, two requests run at once. One thinks; the other says beforehand what is
+  certain of the reply, segment by segment, from the thoughts so far: `response.reasoning_text.delta` and the
+  deltas of the reply take turns, and `response.reasoning_text.done` comes when the thoughts have ended. Then
+  the reply to all of them is compared with what was said, word for word: it goes on behind it, or corrects
+  itself in words ("no, wait: …") and says the sentence anew. Calls are made from all of the thoughts alone.
+  Tokens that were made and not said count as well, in `usage` and for `max_output_tokens`.
+- `soundmind.while_listening`: at each pause the thoughts about what was said before are checked against what
+  has come since, in one pass, and carried on from the first that would be another one now.
 - Tools. A call is told once it is whole, in one delta: `response.output_item.added`,
   `conversation.item.added`, `response.function_call_arguments.delta` and `.done`,
   `conversation.item.done`, `response.output_item.done`. Words come before calls; what the model says

@@ -63,6 +63,8 @@ TOLD: dict[str, str] = {
     "output_audio_buffer.stopped": "WebRTC: all of it has been heard, behind `response.done`",
     "output_audio_buffer.cleared": "WebRTC: the rest of it is not played; what was heard of it is told by "
     "`conversation.item.truncated`",
+    "soundmind.caption": "**our own**, WebRTC: the words once more, as `delta`, when they are heard; up to "
+    "3 s behind `response.output_audio_transcript.delta`",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
     "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived; `append_ms`, what "
     "the newest append before the reply took; `stopped_ms`, of a reply that speech cut off, from the arrival "
@@ -170,6 +172,9 @@ class Narrator:
     def output_buffer(self, what: str, response_id: str) -> Wire:
         """`what`: started, stopped or cleared."""
         return self._event(f"output_audio_buffer.{what}", response_id=response_id)
+
+    def caption(self, response_id: str, item_id: str, words: str) -> Wire:
+        return self._event("soundmind.caption", response_id=response_id, item_id=item_id, delta=words)
 
     def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
         """`event_id` is that of the client's event at fault."""

@@ -20,6 +20,8 @@ from streaming.events import (
     Effort,
     Encoding,
     Named,
+    Pace,
+    Pacing,
     SemanticVad,
     ServerVad,
     SessionSettings,
@@ -46,6 +48,11 @@ class SessionState:
     tool_choice: ToolChoice = "auto"
     encoding: Encoding = "incremental"
     speculation: bool = True
+    pace: Pace = "think_then_speak"
+    think_segment: int = Pacing().think_segment  # tokens
+    reply_segment: int = Pacing().reply_segment
+    sureness: float = Pacing().sure
+    while_listening: bool = False
     voices: tuple[str, ...] = ()  # of the server, the default first; none: replies are text
     spoken: bool = True  # as far as there is a voice
     voice: str | None = None
@@ -81,7 +88,16 @@ class SessionState:
             self.speaks,
             self.hears,
             _truncation(self.truncation),
+            self._pacing,
+            self.while_listening,
         )
+
+    @property
+    def _pacing(self) -> Pacing | None:
+        if self.pace == "think_then_speak":
+            return None
+        first = self.pace == "speak_first"
+        return Pacing(first, self.think_segment, self.reply_segment, self.sureness)
 
     def updated(self, wanted: ce.Session) -> SessionState:
         """The state after a session.update: only what the client named changes."""

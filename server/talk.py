@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from server.link import Link
+from server.modes import thinking
 from server.reel import Reel
 from server.talk_view import View
 from server.tasks import one_error
@@ -66,9 +67,12 @@ class Manner:
     spoken: bool = True  # replies
     half_duplex: bool = False
     echo: bool = False
+    think: str | None = None  # this and the next: see server.modes
+    while_listening: bool = False
 
     def session(self) -> Wire:
         session: Wire = {"type": "realtime", "audio": {"input": {"transcription": {"model": "default"}}}}
+        session |= thinking(self.think, self.while_listening)
         return session if self.spoken else session | {"output_modalities": ["text"]}
 
 

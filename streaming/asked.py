@@ -51,9 +51,11 @@ def manner(settings: SessionSettings, request: ResponseRequest, most: int) -> Ma
         begun = call_head()
     elif isinstance(settings.tool_choice, Named):
         begun = call_head(settings.tool_choice.name)
+    thinking = thinks(request.effort or settings.effort)
     return Manner(
-        thinks(request.effort or settings.effort),
+        thinking,
         min(settings.max_output_tokens or most, most),
         settings.max_reasoning_tokens,
         begun,
+        settings.pacing if thinking and not begun else None,  # a call is made from all of the thoughts
     )

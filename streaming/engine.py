@@ -21,7 +21,6 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager, redirect_stderr, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +32,9 @@ from model import checkpoint
 from model.config import StepAudio2Config
 from model.prompt import Prompt
 from streaming.context import Context
-from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
+from streaming.events import EngineUnavailable, Forgotten, Refused
+from streaming.figures import Figures
+from streaming.places import RANK, Places
 from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
@@ -54,19 +55,34 @@ class EngineStartError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sampling:
+    """`sure`: tell how sure the model was."""
+
     max_tokens: int
     temperature: float = 0.0
+    sure: bool = False
 
 
 @dataclass(frozen=True)
 class Delta:
-    """A piece of one request's output. `prompt_tokens` and `cached_tokens` are the engine's own counts."""
+    """A piece of one request's output. `prompt_tokens` and `cached_tokens` are the engine's own counts.
+
+    `sure`: the least probability of its tokens, where that was asked for.
+    """
 
     text: str
     tokens: int
     prompt_tokens: int
     cached_tokens: int
     finish: str | None = None  # "stop" or "length" on the last one
+    sure: float = 1.0
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Of a token in its place: its probability, and its rank, 1 for the likeliest."""
+
+    probability: float
+    rank: int
 
 
 class Engine(Protocol):
@@ -96,110 +112,15 @@ class Engine(Protocol):
         0 to 1; None where the engine does not tell. Raises EngineUnavailable, Forgotten and Refused."""
         ...
 
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        """Of each of these tokens behind a context and those before it, in one pass; nothing where the engine
+        does not tell. Raises EngineUnavailable, Forgotten and Refused."""
+        ...
+
     def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         """One ordinary request. Raises EngineUnavailable; Forgotten when audio came without the data that it
         needs; Refused."""
         ...
-
-
-RANK: ContextVar[int | None] = ContextVar("rank", default=None)  # of the conversation that a task is of
-
-
-class Counts:
-    """One rank's scheduler's own counts: a vLLM stat logger that keeps the newest ones."""
-
-    def __init__(self) -> None:
-        self.kv_usage = 0.0  # 0 to 1, at its last step
-        self.requests = 0  # running, waiting and parked, at its last step
-        self.queried = 0  # prompt tokens looked up in the prefix cache, since the start
-        self.hits = 0  # of them, those found there
-
-    def record(self, scheduler_stats: Any, iteration_stats: Any, **_: Any) -> None:
-        if scheduler_stats is not None:
-            s = scheduler_stats
-            self.kv_usage = float(s.kv_cache_usage)
-            self.requests = s.num_running_reqs + s.num_waiting_reqs + s.num_skipped_waiting_reqs
-            self.queried += s.prefix_cache_stats.queries
-            self.hits += s.prefix_cache_stats.hits
-
-    def log(self) -> None:
-        pass
-
-    def log_engine_initialized(self) -> None:
-        pass
-
-    def record_sleep_state(self, is_awake: int, level: int) -> None:
-        pass
-
-
-class Figures:
-    """Those of all ranks."""
-
-    def __init__(self, ranks: int = 1) -> None:
-        self.ranks = [Counts() for _ in range(ranks)]
-
-    def of(self, config: Any, rank: int) -> Counts:
-        """vLLM asks for a logger of each."""
-        return self.ranks[rank]
-
-    @property
-    def kv_usage(self) -> float:
-        return sum(rank.kv_usage for rank in self.ranks) / len(self.ranks)
-
-    @property
-    def requests(self) -> int:
-        return sum(rank.requests for rank in self.ranks)
-
-    @property
-    def queried(self) -> int:
-        return sum(rank.queried for rank in self.ranks)
-
-    @property
-    def hits(self) -> int:
-        return sum(rank.hits for rank in self.ranks)
-
-
-class Places:
-    """What every session may come to hold of the KV cache is set aside when it begins.
-
-    For waiting streaming requests can deadlock a full cache (vLLM #49439). With data parallelism there are
-    several caches: a conversation stays with one, that which has most to give, since only there its forks
-    find its listener's blocks. The tasks that it spawns know which (`RANK`).
-    """
-
-    def __init__(self, total: int, each: int, ranks: int = 1) -> None:
-        """In tokens, of a rank and of a session."""
-        self.total = total
-        self._each = each
-        self._reserved = [0] * ranks
-
-    @property
-    def reserved(self) -> tuple[int, ...]:
-        """Of each rank."""
-        return tuple(self._reserved)
-
-    @property
-    def free(self) -> int:
-        """Tokens that more conversations may have, over all ranks."""
-        return sum(max(0, self.total - reserved) // self._each * self._each for reserved in self._reserved)
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """A place for one conversation, for as long as the block lasts. Raises SessionFull."""
-        ranks = len(self._reserved)
-        rank = min(range(ranks), key=self._reserved.__getitem__)
-        if self._reserved[rank] + self._each > self.total:
-            places = self.total // self._each * ranks
-            raise SessionFull(
-                f"all {places} places are taken ({self.total * ranks} KV tokens, {self._each} a session)"
-            )
-        self._reserved[rank] += self._each
-        before = RANK.set(rank if ranks > 1 else None)
-        try:
-            yield
-        finally:
-            RANK.reset(before)
-            self._reserved[rank] -= self._each
 
 
 class VllmEngine:
@@ -309,6 +230,30 @@ class VllmEngine:
                 return self._ending(output)
         return None
 
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        params = SamplingParams(
+            max_tokens=1,
+            temperature=0.0,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            prompt_logprobs=0,
+            skip_reading_prefix_cache=False,  # or the audio that only the cache holds would be missing
+        )
+        whole = self._input(context + Context.of(behind))
+        async with aclosing(self._request(whole, params)) as outputs:
+            async for output in outputs:
+                if output.outputs[0].finish_reason == "error":
+                    raise Forgotten("the engine no longer holds the audio of this conversation")
+                if (output.num_cached_tokens or 0) >= len(context):  # what was found there was not computed
+                    return []
+                told = output.prompt_logprobs[len(context) :]
+                scored = [at[token] for at, token in zip(told, behind, strict=True)]
+                return [Likelihood(math.exp(one.logprob), one.rank) for one in scored]
+        return []
+
     def _one_token(self) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
@@ -337,6 +282,7 @@ class VllmEngine:
             temperature=sampling.temperature,
             stop_token_ids=[self.prompt.eot],
             output_kind=RequestOutputKind.DELTA,
+            logprobs=0 if sampling.sure else None,  # of the sampled token alone
         )
         async with aclosing(self._request(self._input(context), params)) as outputs:
             async for output in outputs:
@@ -344,7 +290,8 @@ class VllmEngine:
                 if part.finish_reason == "error":  # audio without data that neither cache holds any more
                     raise Forgotten("the engine no longer holds the audio of this conversation")
                 cached = output.num_cached_tokens or 0
-                yield Delta(part.text, len(part.token_ids), len(context), cached, part.finish_reason)
+                sure = _least(part.logprobs, part.token_ids)
+                yield Delta(part.text, len(part.token_ids), len(context), cached, part.finish_reason, sure)
 
     async def _request(self, prompt: Any, params: Any) -> AsyncGenerator[Any, None]:
         from vllm.exceptions import VLLMClientError
@@ -409,6 +356,13 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
         if isinstance(handler, logging.StreamHandler):
             handler.stream = sys.stderr  # what it was when vLLM was imported, above, is closed
     return VllmEngine(llm, figures, config, prompt, folder, _others(before))
+
+
+def _least(told: Any, token_ids: Sequence[int]) -> float:
+    """The least probability of these tokens; 1 where none was told."""
+    if not told:
+        return 1.0
+    return min(math.exp(at[token].logprob) for at, token in zip(told, token_ids, strict=True))
 
 
 def _engine_processes() -> list[psutil.Process]:

@@ -91,6 +91,23 @@ def thinks(effort: Effort) -> bool:
     return effort not in ("none", "minimal")
 
 
+Pace = Literal["think_then_speak", "think_first", "speak_first"]
+
+
+@dataclass(frozen=True)
+class Pacing:
+    """A reply that begins before its thoughts have ended. `speak_first`: before they have begun.
+
+    So many tokens of thoughts are thought before each segment of the reply, which has so many at most. What
+    the model is less sure of, 0 to 1, is not said until it has thought to the end; 0: all of it is said.
+    """
+
+    speak_first: bool = False
+    think_segment: int = 16
+    reply_segment: int = 8
+    sure: float = 0.9
+
+
 @dataclass(frozen=True)
 class Named:
     """The one tool that is to be called."""
@@ -139,6 +156,8 @@ class SessionSettings:
     speaks: AudioFormat = "pcm"  # what the client is sent
     hears: AudioFormat = "pcm"  # what the client sends
     truncation: Truncation = Truncation()
+    pacing: Pacing | None = None  # None: think, then speak
+    while_listening: bool = False  # what was thought at a pause is carried on behind it, as far as it holds
 
     @property
     def offered(self) -> tuple[Tool, ...]:

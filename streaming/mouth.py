@@ -70,6 +70,7 @@ class Mouth:
         self._player = player
         self._splitter = ClauseSplitter()
         self._clauses: asyncio.Queue[Clause | None] = asyncio.Queue()  # None: what `_rest` is
+        self._speaking = False
         self._samples = 0
         self._begins = 0  # characters of the reply before the first that is spoken here
         self._known = 0  # characters of what is spoken here that have been told
@@ -118,10 +119,19 @@ class Mouth:
         if self._player:
             self._player.hold(on)
 
+    def pause(self) -> None:
+        """No words follow for now: those that are there are spoken, unless others still sound."""
+        idle = not self._speaking and self._clauses.empty()
+        if idle and self.ends(self._clock()) <= self._clock():
+            self._speak_all()
+
     async def quiet(self) -> None:
         """The words are over: wait until all of them have been spoken."""
-        self._put(self._splitter.finish())
+        self._speak_all()
         await self._clauses.join()
+
+    def _speak_all(self) -> None:
+        self._put(self._splitter.finish())
 
     async def finished(self) -> None:
         """The same, and until they have been heard, as far as that is known."""
@@ -145,10 +155,12 @@ class Mouth:
         """Speak until cancelled. Raises VoiceUnavailable."""
         while True:
             clause = await self._clauses.get()
+            self._speaking = True
             if clause is None:
                 await self._say_rest()
             else:
                 await self._speak(clause)
+            self._speaking = False
             self._clauses.task_done()
 
     async def _speak(self, clause: Clause) -> None:

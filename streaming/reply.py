@@ -109,6 +109,8 @@ class ActiveReply:
             reasoning=told.reasoning_tokens,
             reply=told.reply_tokens,
         )
+        if told.beside and not told.parts and self.mouth is not None:
+            self.mouth.pause()
         for part in told.parts:
             match part:
                 case Thinking(text):
@@ -117,7 +119,7 @@ class ActiveReply:
                     self.thinking += text
                     yield ThinkingDelta(self.response_id, self.item_id, text)
                 case Reply(text):
-                    yield from self._begin(now)
+                    yield from self._begin(now, told.beside)
                     if not self.text:
                         spoken = self.mouth is not None
                         message = Message(self.item_id, "assistant", spoken)
@@ -151,11 +153,12 @@ class ActiveReply:
         """Whether its end is still to be played."""
         return self.mouth is not None and self.heard_ms is None and self.mouth.track.ends(now) > now
 
-    def _begin(self, now: float) -> Iterator[Event]:
-        """The thoughts are over."""
+    def _begin(self, now: float, beside: bool = False) -> Iterator[Event]:
+        """The thoughts are over, unless this is said beside them."""
         if not self.entry.items:
             self.timings = replace(self.timings, first_reply=self.since(now))
-        yield from self._thinking_done()
+        if not beside:
+            yield from self._thinking_done()
 
     def _thinking_done(self) -> Iterator[Event]:
         if self.thinking and not self.thinking_told:

@@ -160,13 +160,11 @@ class Session:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on with what another server has told so much of, before anything has happened here."""
-        if snapshot.hearing is not None:
-            self._turn_id, self._turn_start = snapshot.hearing.turn_id, snapshot.hearing.start
+        if (hearing := snapshot.hearing) is not None:
+            self._turn_id, self._turn_start = hearing.turn_id, hearing.start
         self._state = handover.state(snapshot)
-        handover.restore(snapshot, self._memory, self._microphone)
+        handover.restore(snapshot, self._memory, self._microphone, self._thinker)
         self._replies.restore(snapshot, self._settings, self._instead)
-        for dictation in snapshot.dictations:
-            self._thinker.write_on(dictation)
 
     def _instead(self, request: ResponseRequest) -> Context | None:
         """What a reply is to, None: to the conversation. Raises what `create_response` does."""
@@ -278,7 +276,22 @@ class Session:
         self._replies.played(now)
         if self._memory.full and not self._memory.hearing and not self._microphone.detecting:
             self._memory.make_ready()
-        for block, event in self._microphone.push(pcm, now):
+        self._microphone.take(pcm, now)
+        self._hear()
+
+    async def listen(self, pcm: bytes) -> None:
+        """The same; its voice activity is judged together with that of other sessions."""
+        if not self._microphone.detecting:
+            self.append_audio(pcm)
+            return
+        self._microphone.take(pcm, self._clock())
+        await self._microphone.ahead()
+        self._replies.played(self._clock())
+        self._hear()
+
+    def _hear(self) -> None:
+        """What the microphone has taken in."""
+        for block, event in self._microphone.blocks():
             if not self._memory.hearing and not self._microphone.detecting:
                 self._turn_id = new_id("item")
                 self._happened(Happened.SPEECH)
@@ -399,6 +412,8 @@ class Session:
                     self._thinker.ahead(self._settings)
                 case Do.FORGET:
                     self._thinker.forget()
+                case Do.CARRY:
+                    self._thinker.carry(self._settings)
                 case Do.ANSWER:
                     self._replies.answer(self._settings, since)
 

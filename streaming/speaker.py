@@ -17,8 +17,9 @@ from model.prompt import TRANSCRIBE, Prompt
 from model.reasoning import Call, Part, ReasoningParser, Reply, Thinking
 from model.tools import CALL, END_CALL
 from streaming.context import Context
+from streaming.draft import agreed
 from streaming.engine import Delta, Engine, Sampling
-from streaming.events import EngineUnavailable, Forgotten
+from streaming.events import EngineUnavailable, Forgotten, Pacing
 
 Lost = EngineUnavailable | Forgotten
 Again = Callable[[Lost], Awaitable[Context]]
@@ -26,23 +27,33 @@ Again = Callable[[Lost], Awaitable[Context]]
 
 @dataclass(frozen=True)
 class Manner:
-    """How to reply. `begun`: the text that the reply is to begin with, the head of a call."""
+    """How to reply. `begun`: the text that the reply is to begin with, the head of a call.
+
+    `pacing`: how to speak while thinking; None: afterwards. `draft`: thoughts about the beginning of what is
+    said; those that it would have had anyway are its first ones.
+    """
 
     thinking: bool
     max_tokens: int  # reasoning and reply together
     max_reasoning: int | None = None
     begun: str = ""
+    pacing: Pacing | None = None
+    draft: str = ""
 
 
 @dataclass(frozen=True)
 class Told:
-    """What came of one engine step, and the counts so far."""
+    """What came of one engine step, and the counts so far.
+
+    `beside`: it is of the reply, while the thoughts go on; without parts: nothing more of it for now.
+    """
 
     parts: tuple[Part, ...]
     reasoning_tokens: int
     reply_tokens: int
     cached_tokens: int  # of the first request
     finish: str | None  # "stop", "length" or None while it goes on
+    beside: bool = False
 
 
 async def give_up(lost: Lost) -> Context:
@@ -65,6 +76,10 @@ async def speak(
     progress = Progress(manner)
     if told is not None:
         progress.go_on(told)
+    elif manner.thinking and manner.draft:
+        begun = await agreed(engine, context, manner.draft)
+        if begun:
+            yield progress.begin(begun, len(engine.prompt.encode(begun)))
     while True:
         try:
             async with aclosing(_request(engine, context, progress)) as steps:
@@ -145,6 +160,12 @@ class Progress:
         if self.closed:
             return prompt.assistant_behind(self.chain, self.said or self._manner.begun)
         return prompt.assistant_open(True) + prompt.encode(self.chain)
+
+    def begin(self, chain: str, tokens: int) -> Told:
+        """The first thoughts, which are there already."""
+        self.chain, self._reasoning = chain, tokens
+        self._parser.push(chain)
+        return Told((Thinking(chain),), tokens, 0, 0, None)
 
     def go_on(self, told: Told) -> None:
         """Behind what was told of it, all in one. Its reply has begun where there are parts of it."""

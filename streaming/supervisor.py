@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol
 
 from streaming.context import Context
-from streaming.engine import Delta, Engine, Places, Sampling
+from streaming.engine import Delta, Engine, Likelihood, Sampling
 from streaming.events import EngineUnavailable
+from streaming.places import Places
 
 WATCH_SECONDS = 0.25
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds before a start, which takes long enough itself
@@ -151,6 +152,9 @@ class Supervisor:
 
     async def ending(self, context: Context) -> float | None:
         return await self._serving().ending(context)
+
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        return await self._serving().likelihoods(context, behind)
 
     def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         return self._serving().generate(context, sampling)

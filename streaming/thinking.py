@@ -1,8 +1,8 @@
 """The thoughts of one conversation: begun for a reply, or ahead of one, and what is written down of the user.
 
 What is thought ahead, at a pause, nobody hears: a reply takes it over if the turn ends there, and else it is
-gone. Each is a task of the session's with one request at a time, which goes on with the next engine when one
-dies. Knows no turns, no sound and no wire.
+gone. Each is a task of the session's with one request at a time, or two where it speaks while it thinks, and
+goes on with the next engine when one dies. Knows no turns, no sound and no wire.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from streaming.events import (
 )
 from streaming.failover import Failover
 from streaming.memory import Memory, Spawn
+from streaming.paced import pace
 from streaming.recall import opening
 from streaming.snapshot import Dictation, Making
 from streaming.speaker import Told, speak, transcribe
@@ -56,6 +57,7 @@ class Thinker:
         self._speculated = speculated
         self._patience = patience
         self._ahead: Thought | None = None  # unheard
+        self._draft: Thought | None = None  # about the turn's beginning; its thoughts go on meanwhile
         self.dictations: dict[str, Dictation] = {}  # under way, by their items
 
     def about(self, settings: SessionSettings, request: ResponseRequest, instead: Context | None) -> Thought:
@@ -63,7 +65,9 @@ class Thinker:
         begins, context = opening(settings, self._engine.prompt), instead
         if context is None:
             context = self._memory.question(settings.encoding, begins)
-        thought = Thought(context, asked.manner(settings, request, self._memory.reply_tokens))
+        draft = "" if instead is not None or request.outside else self._drafted()
+        manner = asked.manner(settings, request, self._memory.reply_tokens)
+        thought = Thought(context, replace(manner, draft=draft))
         thought.anew = self._memory.anew(begins) if instead is None else None
         self._begin(thought)
         return thought
@@ -94,24 +98,49 @@ class Thinker:
         context = self._memory.so_far(settings.encoding)
         if context is not None:
             manner = asked.manner(settings, ResponseRequest(), self._memory.reply_tokens)
-            self._ahead = Thought(context, manner)
+            self._ahead = Thought(context, replace(manner, draft=self._drafted()))
             self._begin(self._ahead)
+
+    def carry(self, settings: SessionSettings) -> None:
+        """The turn goes on: what was thought ahead is about its beginning, and may be so still."""
+        thought, self._ahead = self._ahead, None
+        if thought is None:
+            return
+        if not settings.while_listening or thought.error is not None:
+            self._drop(thought)
+            return
+        self._drafted()
+        self._draft = thought
+        thought.carry()
+
+    def _drafted(self) -> str:
+        """The thoughts about the turn's beginning, which have ended with this."""
+        thought, self._draft = self._draft, None
+        if thought is None:
+            return ""
+        self._drop(thought)
+        return thought.chain or thought.manner.draft
 
     def taken(self) -> Thought | None:
         """What was thought ahead, for the reply to the turn that has ended there; None where nothing was."""
         thought, self._ahead = self._ahead, None
         if thought is None or thought.error is not None:
             return None
+        self._drafted()
         self._speculated(True, thought.tokens)
         thought.anew = self._memory.anew()
         return thought
 
     def forget(self) -> None:
         """What was thought ahead, if anything: it was thought of something else."""
+        self._drafted()
         thought, self._ahead = self._ahead, None
         if thought is not None:
-            thought.abort()
-            self._speculated(False, thought.tokens)
+            self._drop(thought)
+
+    def _drop(self, thought: Thought) -> None:
+        thought.abort()
+        self._speculated(False, thought.tokens)
 
     def write_down(self, item_id: str, seconds: float, encoding: Encoding) -> None:
         """The turn that has just ended, and tell it as it comes. `seconds`: its length."""
@@ -131,12 +160,14 @@ class Thinker:
 
     async def _think(self, thought: Thought) -> None:
         again = self._failover(thought.again, lambda: thought.wanted)
+        context, manner = thought.context, thought.manner
         try:
-            async with aclosing(
-                speak(self._engine, thought.context, thought.manner, again, thought.before)
-            ) as steps:
-                async for told in steps:
-                    thought.take(told)
+            if manner.pacing is not None and thought.before is None:
+                await pace(self._engine, context, manner, manner.pacing, again, thought.take)
+            else:
+                async with aclosing(speak(self._engine, context, manner, again, thought.before)) as steps:
+                    async for told in steps:
+                        thought.take(told)
             thought.end()
         except (SessionError, EngineUnavailable) as error:
             thought.end(error)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
+from model.reasoning import Thinking
 from streaming.context import Context
 from streaming.events import EngineUnavailable, SessionError
 from streaming.speaker import Manner, Told
@@ -22,7 +23,8 @@ from streaming.speaker import Manner, Told
 class Thought:
     """`wanted`: a reply takes it. `ended`: nothing more comes, because of `error` if there is one.
 
-    `anew` makes the context for an engine that has read nothing of it, None: as it is.
+    `anew` makes the context for an engine that has read nothing of it, None: as it is. `carried`: nobody will
+    take it, and only its thoughts go on, until they have ended.
     """
 
     context: Context
@@ -33,19 +35,31 @@ class Thought:
     error: SessionError | EngineUnavailable | None = None
     task: asyncio.Task[None] | None = None
     anew: Callable[[], Context] | None = None
+    chain: str = ""  # so far
+    carried: bool = False
     before: Told | None = None  # what another one has told of it, and this one goes on behind
+    _over: bool = False  # the chain has ended
     _held: bool = False
     _steps: deque[Told] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, told: Told) -> None:
         self._steps.append(told)
+        self.chain += "".join(part.text for part in told.parts if isinstance(part, Thinking))
+        self._over |= not told.beside and not all(isinstance(part, Thinking) for part in told.parts)
+        if self.carried and self._over:
+            self.abort()
         self.tokens = told.reasoning_tokens + told.reply_tokens
         self._news.set()
 
     def end(self, error: SessionError | EngineUnavailable | None = None) -> None:
         self.ended, self.error = True, error
         self._news.set()
+
+    def carry(self) -> None:
+        self.carried = True
+        if self._over:
+            self.abort()
 
     def hold(self, on: bool) -> None:
         self._held = on

@@ -52,6 +52,7 @@ class Do(Enum):
     DROP_TURN = auto()
     THINK_AHEAD = auto()  # a reply to the turn so far, unheard; no more than one
     FORGET = auto()  # what was thought ahead, if anything
+    CARRY = auto()  # the same, but that it may serve what is thought ahead next
     ANSWER = auto()  # with what was thought ahead, if anything
     START_REPLY = auto()
     HOLD_REPLY = auto()  # it goes on, and nothing of it is told
@@ -74,7 +75,7 @@ TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (idle, Happened.NO_TURN): (idle, ()),  # the reply that was held for it was cancelled meanwhile
     (idle, Happened.REPLY_ASKED): (replying, (Do.START_REPLY,)),
     (hearing, Happened.PAUSE): (hearing, (Do.THINK_AHEAD,)),
-    (hearing, Happened.RESUMED): (hearing, (Do.FORGET,)),
+    (hearing, Happened.RESUMED): (hearing, (Do.CARRY,)),
     (hearing, Happened.SILENCE): (idle, (Do.FORGET, Do.CLOSE_TURN)),
     (hearing, Happened.QUESTION): (replying, (Do.CLOSE_TURN, Do.ANSWER)),
     (hearing, Happened.NO_TURN): (idle, (Do.FORGET, Do.DROP_TURN)),
@@ -112,7 +113,7 @@ TABLE: dict[tuple[State, Happened], tuple[State, tuple[Do, ...]]] = {
     (overlap, Happened.REPLY_ENDED): (hearing, ()),
     (overlap, Happened.REPLY_MADE): (hearing, (Do.KEEP_REPLY,)),
     (cut_off, Happened.PAUSE): (cut_off, (Do.THINK_AHEAD,)),
-    (cut_off, Happened.RESUMED): (cut_off, (Do.FORGET,)),
+    (cut_off, Happened.RESUMED): (cut_off, (Do.CARRY,)),
     (cut_off, Happened.SILENCE): (idle, (Do.FORGET, Do.CLOSE_TURN)),
     (cut_off, Happened.QUESTION): (replying, (Do.CLOSE_TURN, Do.ANSWER)),
     (cut_off, Happened.NO_TURN): (replying, (Do.FORGET, Do.DROP_TURN, Do.REPEAT_REPLY)),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from model.prompt import SPECIAL, Prompt
 from streaming.context import Context
-from streaming.engine import Delta, Sampling
+from streaming.engine import Delta, Likelihood, Sampling
 from streaming.events import EngineUnavailable, Forgotten, SessionFull
 
 T = TypeVar("T")
@@ -52,6 +52,9 @@ class ScriptedEngine:
         self.requests: list[Context] = []
         self.asked: list[Context] = []  # whether the turn is over
         self.over: Callable[[Context], float] | None = None  # how likely the turn is over
+        self.holds: Callable[[Context, str], int] = lambda context, draft: 0  # of its characters
+        self.checked: list[str] = []  # drafts
+        self.sure: Callable[[str], float] = lambda text: 1.0  # of a delta
         self.open = 0
         self.alive = True
         self.refusal: Exception | None = None  # raised by the next request
@@ -131,6 +134,19 @@ class ScriptedEngine:
         finally:
             self.open -= 1
 
+    async def likelihoods(self, context: Context, behind: Sequence[int]) -> list[Likelihood]:
+        self.checked.append(bytes(behind).decode())
+        self.open += 1
+        try:
+            await asyncio.sleep(0)
+            if not self.alive:
+                raise EngineUnavailable("the engine has died")
+            self._read(context)
+            holds = self.holds(context, bytes(behind).decode())
+            return [Likelihood(1.0, 1) if at < holds else Likelihood(0.0, 2) for at in range(len(behind))]
+        finally:
+            self.open -= 1
+
     async def generate(self, context: Context, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         self.requests.append(context)
         self.open += 1
@@ -149,7 +165,8 @@ class ScriptedEngine:
                 if not self.alive:
                     raise EngineUnavailable("the engine has died")
                 finish = ("stop" if i < sampling.max_tokens else "length") if i + 1 == len(parts) else None
-                yield Delta(text, 1, len(context), len(context) // self.block * self.block, finish)
+                cached = len(context) // self.block * self.block
+                yield Delta(text, 1, len(context), cached, finish, self.sure(text) if sampling.sure else 1.0)
         finally:
             self.open -= 1
 
@@ -186,3 +203,9 @@ class Loudness:
 
     def push(self, window: NDArray[np.float32]) -> float:
         return float(np.abs(window).max() > LOUD)
+
+    async def ahead(self, windows: NDArray[np.float32]) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass

@@ -65,6 +65,11 @@ class Timings(Own):
     stopped_ms: float | None
 
 
+class Caption(Own):
+    type: Literal["soundmind.caption"]
+    delta: str
+
+
 class EngineLost(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -99,6 +104,7 @@ OWN: dict[str, type[BaseModel]] = {
     "response.reasoning_text.delta": ReasoningDelta,
     "response.reasoning_text.done": ReasoningDone,
     "soundmind.timings": Timings,
+    "soundmind.caption": Caption,
     "soundmind.engine_lost": EngineLost,
     "soundmind.resumed": Resumed,
     "soundmind.server_leaving": ServerLeaving,

@@ -102,6 +102,55 @@ async def test_a_spoken_turn_and_cutting_in_over_webrtc(page: Page) -> None:
         at.clean()
 
 
+async def test_captions_keep_to_the_sound_over_webrtc(page: Page) -> None:
+    """The words are there up to 3 s before they are heard; the voice takes 0.2 s a word."""
+    async with scene(page, "webrtc") as at:
+        await page.click("#examples li:first-child button")
+        await page.until("document.querySelector('.caption .heard').textContent.length > 4")
+        begun = await page.text(".caption .heard")
+        assert ANSWER.startswith(begun.strip()) and begun.strip() != ANSWER
+        assert len(await page.text(".caption .coming")) > 10
+        await page.says("#activity", "Speaking")
+        await page.says(".caption .heard", "sixty.")
+        await page.says("#line", "Connected")
+        await page.until(f"(async () => {APP}.conversation.activity === 'quiet')()")
+        assert await page.text(".caption .coming") == await page.text(".caption .unheard") == ""
+        at.clean()
+
+
+async def test_a_dropped_call_goes_on_over_another(page: Page) -> None:
+    """All of its packets are lost, until the page has noticed; the session is the same."""
+    async with scene(page, "webrtc") as at:
+        await page.click("#talk")
+        await page.says("#line-kind", "over WebRTC")
+        await page.says(".caption", ANSWER.split(",")[0])
+        session = (await at.state())["session"]["id"]
+        await page.offline(False, packet_loss=100)
+        await page.says(".note", "The line dropped")
+        await page.offline(False)
+        await page.says(".note", "where you left off")
+        await page.says("#line-kind", "over WebRTC")
+        count = len(await at.replies())
+        await page.until(f"document.querySelectorAll('.reply').length > {count}")
+        assert await page.until(LEVEL) > 0
+        assert (await at.state())["session"]["id"] == session
+        at.clean()
+
+
+async def test_sound_that_the_browser_holds_back_is_explained(page: Page) -> None:
+    page.touched = False
+    async with scene(page) as at:
+        await page.evaluate("document.querySelector('#examples button').click()")
+        await page.says("#trouble", "holds back the sound until you touch the page")
+        await page.says(".reply .caption", ANSWER.split(",")[0])
+        assert await page.evaluate(LEVEL) == 0
+        await at.looked_at("held-back")
+        await page.click(".user .words")
+        await page.until("document.querySelector('#trouble').textContent === ''")
+        assert await page.until(LEVEL) > 0
+        at.clean()
+
+
 async def test_where_webrtc_does_not_connect_it_is_websocket(page: Page) -> None:
     async with scene(page, "auto") as at:
         await page.evaluate(

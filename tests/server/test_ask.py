@@ -39,7 +39,7 @@ async def test_two_turns_in_one_recording() -> None:
 async def test_wishes() -> None:
     report = Collected()
     async with serving(ScriptedEngine(), keys=["k"]) as url:
-        await ask(url, pcm(600), report, Wishes(thinking=False, transcript=False), key="k")
+        await ask(url, pcm(600), report, Wishes(think="off", transcript=False), key="k")
         with pytest.raises(AskError, match="401"):
             await ask(url, pcm(600), report, Wishes(), key="wrong")
     assert report.final["thinking"] == "" and report.final["heard"] is None

@@ -11,13 +11,13 @@ from aioice import stun
 from aiortc import RTCSessionDescription
 from httpx import AsyncClient
 
-from benchmarks.lossy import Relay, Weather, host_candidate, redirected, without_candidates
 from server.ice import Ice
 from server.limits import Limits
 from server.store import MemoryStore
 from tests.scripted import ScriptedEngine
 from tests.server.client import eventually, idle, pcm, serving, words_of
 from tests.server.peer import QUICK, Peer, Tone, ask, calling, loopback, peer
+from tests.server.relay import relayed, without_candidates
 from tests.streaming.talk import text_of
 
 REPLY = "Oh yes, it is so, and so it will be for long."
@@ -203,11 +203,10 @@ async def test_a_client_whose_network_is_gone_is_noticed(
     caplog.set_level("INFO", "soundmind")
     async with serving(engine, Tone()) as url, peer(url) as client:
         sdp = (await client.post(without_candidates(await client.offer()), QUICK)).text
-        async with Relay(host_candidate(sdp)) as relay:
-            through = RTCSessionDescription(redirected(sdp, relay.port), "answer")
-            await client.pc.setRemoteDescription(through)
+        async with relayed(sdp) as (relay, through):
+            await client.pc.setRemoteDescription(RTCSessionDescription(through, "answer"))
             await client.until("session.created")
-            relay.weather = Weather(loss=1.0)
+            relay.cut = True
             await eventually(lambda: "ended: the peer connection" in caplog.text)
     await idle(engine)
 
@@ -234,15 +233,14 @@ async def test_a_call_goes_on_over_another_network(
     monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 3)
     async with serving(engine, Tone()) as url, peer(url) as client, peer(url) as again:
         sdp = (await client.post(without_candidates(await client.offer()), QUICK)).text
-        async with Relay(host_candidate(sdp)) as relay:
-            through = RTCSessionDescription(redirected(sdp, relay.port), "answer")
-            await client.pc.setRemoteDescription(through)
+        async with relayed(sdp) as (relay, through):
+            await client.pc.setRemoteDescription(RTCSessionDescription(through, "answer"))
             await client.until("session.created")
             grant = (await client.update(soundmind={"resume": True}))["session"]["soundmind"]["resume"]
             client.send({"type": "response.create"})
             last = await client.until("response.created")
             await client.until("output_audio_buffer.started")
-            relay.weather = Weather(loss=1.0)
+            relay.cut = True
             await coming_back(again, grant["token"], last["event_id"])
             await again.until("soundmind.resumed")
             missed = again.kinds()

@@ -82,7 +82,7 @@ async def test_a_recording_at_speaking_pace_is_answered(entry: dict[str, Any], w
 
 async def test_without_thinking(ws: str) -> None:
     report = Checked()
-    await ask(ws, recording("sum"), report, Wishes(thinking=False, transcript=False))
+    await ask(ws, recording("sum"), report, Wishes(think="off", transcript=False))
     assert report.final["thinking"] == "" and report.final["reply"] and report.final["heard"] is None
 
 

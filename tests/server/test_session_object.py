@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from model.tools import Tool
 from server import client_events as ce
 from server.server_events import Narrator
 from server.session_object import SessionState
-from streaming.events import Named, SemanticVad, ServerVad, SessionSettings, Truncation, thinks
+from streaming.events import Named, Pacing, SemanticVad, ServerVad, SessionSettings, Truncation, thinks
 from tests.wire import validate
 
 START = SessionState("sess_1", "nano")
@@ -71,6 +74,17 @@ def test_how_long_a_sound_is_in_doubt_is_the_sessions() -> None:
     )
     state = updated(state, audio=hearing(turn_detection={"type": "semantic_vad"}))
     assert state.settings.turn_detection == SemanticVad(interrupt_after_ms=0)
+
+
+def test_a_mind_paced_reply_is_asked_for_in_our_own_fields() -> None:
+    state = updated(START, soundmind={"pace": "speak_first", "think_segment": 80, "sureness": 0.0})
+    assert state.wire()["soundmind"] == {"pace": "speak_first", "think_segment": 80, "sureness": 0.0}
+    assert state.settings.pacing == Pacing(speak_first=True, think_segment=80, sure=0.0)
+    state = updated(state, soundmind={"pace": "think_then_speak"})
+    assert state.settings.pacing is None
+    for wrong in ({"pace": "fast"}, {"think_segment": 0}, {"reply_segment": -1}, {"sureness": 1.1}):
+        with pytest.raises(ValidationError):
+            updated(state, soundmind=wrong)
 
 
 def test_our_own_effort_is_echoed_in_the_apis_words() -> None:

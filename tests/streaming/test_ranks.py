@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 
 from model.checkpoint import NANO
-from streaming.engine import RANK, Places, VllmEngine
+from streaming.engine import VllmEngine
 from streaming.events import SessionFull
+from streaming.places import RANK, Places
 from tests.streaming.test_engine import listening, output, spoken
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

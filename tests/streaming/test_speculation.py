@@ -16,6 +16,7 @@ from streaming.events import (
     Committed,
     Forgotten,
     Message,
+    Pacing,
     Refused,
     ReplyDelta,
     ResponseDone,
@@ -160,7 +161,7 @@ async def test_refined_thoughts_hear_the_turn_whole() -> None:
     assert t.promoted == [True]
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(20))
 async def test_whatever_happens_nothing_leaks_and_everything_ends(seed: int) -> None:
     """Any speech, pauses, commands and odds: what is told of a turn and of a reply is told once, in order."""
     r = random.Random(seed)
@@ -171,8 +172,11 @@ async def test_whatever_happens_nothing_leaks_and_everything_ends(seed: int) -> 
         SemanticVad(interrupt_after_ms=0),
     ]
     base = replace(CALLING, turn_detection=r.choice(detections), max_reasoning_tokens=r.choice([None, 2]))
+    pacings = [None, Pacing(think_segment=1), Pacing(speak_first=True, think_segment=1)]
+    base = replace(base, pacing=r.choice(pacings), while_listening=r.random() < 0.5)
     async with talk(engine, base) as t:
         engine.over = lambda context: r.random() ** 2
+        engine.holds = lambda context, draft: r.randrange(len(draft) + 1)
         for _ in range(30):
             if r.random() < 0.3:
                 if engine.gate:

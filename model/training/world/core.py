@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from model.training.world import scale
+
 HELD_OUT = 8  # one key in so many is for evaluation alone
 NUMBERED = "beep", "clap"  # events that are counted as they are heard
 
@@ -80,10 +82,11 @@ class Utterance:
         """What the thoughts say was heard. Beeps and claps are numbered: each is a step of counting."""
         if self.heard:
             return self.heard
-        kinds = [e.kind for e in self.before + self.after]
+        events = self.before + self.after
+        kinds = [e.kind for e in events]
         named = [
-            f"{kind} {kinds[: i + 1].count(kind)}" if kind in NUMBERED else kind
-            for i, kind in enumerate(kinds)
+            f"{e.kind} {kinds[: i + 1].count(e.kind)}" if e.kind in NUMBERED else e.kind + scale.letters(e)
+            for i, e in enumerate(events)
         ]
         count = len(self.before)
         return " ".join([*named[:count], *self.words.split(), *named[count:]])

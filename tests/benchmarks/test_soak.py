@@ -1,0 +1,80 @@
+"""The rule by which a soak's samples are flat, and what counts as a fault."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.soak import FLAT, Soak, grown, picture, table
+from server.load.ledger import Said
+
+STEADY = {
+    "server_mib": 400,
+    "engine_mib": 900,
+    "descriptors": 60,
+    "threads": 20,
+    "tasks": 90,
+    "requests": 12,
+    "kv": 0.4,
+}
+
+
+def samples(count: int = 40, **slopes: float) -> list[dict[str, float]]:
+    """Steady but for noise, and for what rises by so much in all."""
+    dice = random.Random(1)
+    return [
+        {"minutes": at, "sessions": 3.0}
+        | {
+            name: value * dice.uniform(0.99, 1.01) + slopes.get(name, 0) * at / count
+            for name, value in STEADY.items()
+        }
+        for at in range(count)
+    ]
+
+
+def said(**given: Any) -> Said:
+    return Said(
+        **(
+            {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0, "status": "right"}
+            | given
+        )
+    )
+
+
+def test_noise_is_flat() -> None:
+    assert grown(samples()) == []
+    assert grown(samples(8)) == []  # too few to say
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_a_leak_is_found(name: str) -> None:
+    much, share = FLAT[name]
+    (fault,) = grown(samples(**{name: 3 * (much + share * STEADY[name])}))
+    assert fault.startswith(f"{name} rose")
+
+
+def test_a_start_up_is_no_leak_and_an_engine_that_is_away_no_sample() -> None:
+    found = samples()
+    for one in found[:10]:
+        one["server_mib"] = 50
+    for one in found[::3]:
+        del one["engine_mib"]
+    assert grown(found) == []
+
+
+def test_what_is_lost_or_wrong_too_often_is_a_fault() -> None:
+    assert Soak(1, samples(), [said()] * 99 + [said(status="wrong")]).faults == []
+    assert "wrongly" in Soak(1, samples(), [said(), said(status="wrong")]).faults[0]
+    assert Soak(1, samples(), [said(status="lost", why="x")]).faults == ["a turn was lost: x"]
+    assert Soak(1, samples(), [said(status="refused", why="session_limit")]).faults
+    assert Soak(1, samples(), [said(status="refused", why="engine_unavailable")]).faults == []
+
+
+def test_table_and_picture() -> None:
+    soak = Soak(1, samples(descriptors=100), [said()])
+    told = table(soak)
+    assert "| descriptors |" in told and "descriptors rose" in told and "1 right" in told
+    assert ElementTree.fromstring(picture(soak)).tag.endswith("svg")
