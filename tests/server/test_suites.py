@@ -17,7 +17,7 @@ from model.evaluation.suites.registry import SUITES
 from server import suites
 from server.chat import Chat, ChatError
 from server.config import ConfigError
-from server.evaluate import Live, Offline
+from server.evaluate import LIVE, OFFLINE, Live, Offline
 from server.suites import Examination, Wanted
 from streaming.context import Context
 from streaming.engine import Sampling
@@ -270,4 +270,4 @@ def test_another_way_needs_another_folder(tmp_path: Path) -> None:
 def test_encodings_are_all_known() -> None:
     """Of the two ways that have some."""
     every: set[Encoding] = {"incremental", "refined", "whole", "served"}
-    assert {*suites.LIVE, *suites.OFFLINE} == every
+    assert {*LIVE, *OFFLINE} == every
