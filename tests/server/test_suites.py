@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from model.evaluation.case import Case, Encoding, Outcome
 from model.evaluation.suites.item import Suite, SuiteError
@@ -33,6 +34,7 @@ def quiet(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def nano() -> Offline:
+    torch.set_num_threads(1)  # as in tests/model: on a busy machine they wait for each other
     return Offline("nano", quiet, limit=96)
 
 
