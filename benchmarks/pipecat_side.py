@@ -52,6 +52,7 @@ SLOTS = 10
 LAG = 0.2  # seconds
 FEW = 2  # callers whose replies are as soon as can be
 SILENT = 16  # callers who say nothing
+SETUP, MOST_SETUP = 0.1, 15.0  # seconds for a line to be set up, and for all: not measured
 PIPECAT_RATE = 16_000
 PLACES = 4096
 
@@ -213,6 +214,7 @@ async def step(side: Side, url: str, callers: int, seconds: float, silent: bool 
                 await ws.send(side.hello)
             talkers.append(Talker(ws, side, n * CYCLE // callers))
         hearing = [asyncio.create_task(talker.hear()) for talker in talkers]
+        await asyncio.sleep(min(MOST_SETUP, 1.0 + SETUP * callers))
         meter = Meter(url)
         await meter.start()
         tardy, sent = await _talk(talkers, made, last, seconds)

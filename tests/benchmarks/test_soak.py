@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.soak import FLAT, Soak, grown, picture, table
+from benchmarks.soak import FLAT, Soak, against, grown, picture, table
+from server.load.caller import Manner
 from server.load.ledger import Said
+from server.load.questions import Question
+from tests.server.client import pcm
+from tests.server.scripted_server import Rote, running
 
 STEADY = {
     "server_mib": 400,
@@ -67,6 +72,18 @@ def test_what_is_lost_or_wrong_too_often_is_a_fault() -> None:
     assert Soak(1, samples(), [said(status="lost", why="x")]).faults == ["a turn was lost: x"]
     assert Soak(1, samples(), [said(status="refused", why="session_limit")]).faults
     assert Soak(1, samples(), [said(status="refused", why="engine_unavailable")]).faults == []
+
+
+async def test_callers_and_rude_ones_against_a_scripted_server() -> None:
+    given = argparse.Namespace(minutes=0.15, callers=2, every=4.0, kill=0, seed=2)
+    asked = [Question("sum", pcm(900), "1 plus 1 is 2")]
+    async with running(Rote(places=40)) as (url, _):
+        soak = await against(url, given, asked, Manner(), lambda text: None)
+    assert soak.faults == []
+    assert {one.status for one in soak.said} <= {"right", "cut"} and len(soak.said) > 2
+    assert soak.samples and set(FLAT) - {"engine_mib"} <= set(soak.samples[0])
+    assert soak.rude.left == {"engine requests": 0, "sessions": 0}
+    assert "Faults: none." in table(soak)
 
 
 def test_table_and_picture() -> None:
