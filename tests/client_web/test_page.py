@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from server import calls
+from server.ice import Ice
+from server.webrtc import Peer
 from tests.client_web.looking import ANSWER, APP, HEARD, LEVEL, Scene, reply, scene
 from tests.scripted import ScriptedEngine
 from tests.server.client import idle, serving
@@ -118,18 +121,21 @@ async def test_captions_keep_to_the_sound_over_webrtc(page: Page) -> None:
         at.clean()
 
 
-async def test_a_dropped_call_goes_on_over_another(page: Page) -> None:
-    """All of its packets are lost, until the page has noticed; the session is the same."""
+async def test_a_dropped_call_goes_on_over_another(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its peer connection ends in mid-reply, and the conversation does not: the session is the same."""
+    peers: list[Peer] = []
+
+    def made(ice: Ice) -> Peer:
+        peers.append(Peer(ice))
+        return peers[-1]
+
+    monkeypatch.setattr(calls, "Peer", made)
     async with scene(page, "webrtc") as at:
         await page.click("#examples li:first-child button")
         await page.says("#line-kind", "over WebRTC")
         await page.says(".caption", ANSWER.split(",")[0])
         session = (await at.state())["session"]["id"]
-        await page.offline(False, packet_loss=100)
-        await page.until(
-            "document.querySelector('.note')"
-        )  # "the line dropped", and soon "where you left off"
-        await page.offline(False)
+        await peers[0].close()
         await page.says(".note", "where you left off")
         await page.says("#line-kind", "over WebRTC")
         await page.says(".caption .heard", "sixty.")
@@ -137,7 +143,7 @@ async def test_a_dropped_call_goes_on_over_another(page: Page) -> None:
         await page.click("#ask button")
         await page.says(".reply:last-child .caption", ANSWER.split(",")[0])
         assert await page.until(LEVEL) > 0
-        assert (await at.state())["session"]["id"] == session
+        assert (await at.state())["session"]["id"] == session and len(peers) == 2
         at.clean()
 
 
