@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import random
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.soak import FLAT, Soak, against, grown, picture, table
 from server.load.caller import Manner
-from server.load.ledger import Said
 from server.load.questions import Question
 from tests.server.client import pcm
+from tests.server.load.turns import said
 from tests.server.scripted_server import Rote, running
 
 STEADY = {
@@ -40,15 +39,6 @@ def samples(count: int = 40, **slopes: float) -> list[dict[str, float]]:
     ]
 
 
-def said(**given: Any) -> Said:
-    return Said(
-        **(
-            {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0, "status": "right"}
-            | given
-        )
-    )
-
-
 def test_noise_is_flat() -> None:
     assert grown(samples()) == []
     assert grown(samples(8)) == []  # too few to say
@@ -57,7 +47,7 @@ def test_noise_is_flat() -> None:
 @pytest.mark.parametrize("name", FLAT)
 def test_a_leak_is_found(name: str) -> None:
     much, share = FLAT[name]
-    (fault,) = grown(samples(**{name: 3 * (much + share * STEADY[name])}))
+    (fault,) = grown(samples(40, **{name: 3 * (much + share * STEADY[name])}))
     assert fault.startswith(f"{name} rose")
 
 
