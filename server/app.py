@@ -52,6 +52,7 @@ class LiveEngine(Protocol):
     def admit(self) -> AbstractContextManager[None]: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
+    def free_tokens(self) -> int: ...
 
 
 MAX_BODY = 2**20  # bytes
@@ -113,7 +114,7 @@ def create_app(
     way, and `connect_seconds` how long they have for it. `store` is where conversations are kept for other
     servers, `drain` when this one ends, and `name` what it is called among them.
     """
-    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation, engine.free_tokens)
 
     @contextmanager
     def admit() -> Iterator[None]:
@@ -157,7 +158,7 @@ def create_app(
         middleware=[Middleware(SecurityHeaders)],
     )
     accounts = Accounts(limits or Limits())
-    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host, calls)
+    app.state.served = Served(engine, model, Doors(keys, origins, name), accounts, metrics, host, calls)
     return app
 
 
@@ -320,6 +321,8 @@ async def _healthz(request: Request) -> Response:
     served = _served(request)
     engine = served.engine
     told: dict[str, object] = {"generation": engine.generation}
+    if served.host.name:
+        told["name"] = served.host.name
     if served.host.drain.begun.is_set():
         return JSONResponse({"status": "draining", "reason": "the server is ending", **told}, 503)
     try:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +21,11 @@ from server.drain import Leaving
 from server.ice import Ice
 from server.limits import Account
 from server.outbox import SlowClient
-from server.resume import Line, Lines, ResumeFailed
+from server.resume import Line, Lines, Log, ResumeFailed
 from server.server_events import Narrator
 from server.session_object import SessionState
 from server.store import Taken
+from server.takeover import left, look, take
 from server.webrtc import Call, Ended, Peer
 from streaming import asked
 from streaming.events import EngineUnavailable
@@ -34,6 +35,7 @@ CONNECT_SECONDS = 15.0
 logger = logging.getLogger("soundmind")
 
 Answered = asyncio.Future[tuple[str, str]]  # a call's id, and the SDP
+Begin = Callable[[Line], Awaitable[Call]]
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,39 @@ class Calls:
 
         Raises BadOffer, ProtocolError, SessionError, LimitReached, SessionFull and EngineUnavailable.
         """
+        seconds = account.limits.session_seconds
+
+        async def begin(line: Line) -> Call:
+            return Call(self._host, account, self._state(seconds, wanted), line)
+
         answered: Answered = asyncio.get_running_loop().create_future()
-        return await self._answer(self._hold(offer, account, wanted, answered), answered)
+        return await self._answer(self._hold(offer, account, begin, seconds, answered), answered)
 
     async def resume(self, offer: str, account: Account, token: str, after: str | None) -> tuple[str, str]:
         """Go on with a call over another peer connection: its id, and the SDP. `after`: the last event had.
 
-        Raises BadOffer and ResumeFailed.
+        One that another server has kept goes on here. Raises BadOffer and ResumeFailed, and what `open` does.
         """
-        line = self._lines.find(token, account)
+        line = self._lines.known(token, account)
+        if line is None:
+            return await self._take_over(offer, account, token, after)
         held = next(held for held in self._calls.values() if held.line is line)
         answered: Answered = asyncio.get_running_loop().create_future()
         return await self._answer(self._go_on(offer, held, after, answered), answered)
+
+    async def _take_over(
+        self, offer: str, account: Account, token: str, after: str | None
+    ) -> tuple[str, str]:
+        kept, events = await look(self._host, account, token)
+        Log.of(events).behind(after)
+
+        async def begin(line: Line) -> Call:
+            taking, events = await take(self._host, token)
+            line.take_over(token, after, Log.of(events))
+            return Call(self._host, account, taking.kept.session, line, taking)
+
+        answered: Answered = asyncio.get_running_loop().create_future()
+        return await self._answer(self._hold(offer, account, begin, left(kept), answered), answered)
 
     async def _answer(self, work: Coroutine[Any, Any, None], answered: Answered) -> tuple[str, str]:
         task = self._start(work)
@@ -108,16 +131,15 @@ class Calls:
         return True
 
     async def _hold(
-        self, offer: str, account: Account, wanted: tuple[ce.Session | None, ...], answered: Answered
+        self, offer: str, account: Account, begin: Begin, seconds: float | None, answered: Answered
     ) -> None:
         """One call, from end to end. What goes wrong before the answer is whose who waits for it."""
         try:
             with account.session(), self._host.admit(), self._host.drain.hold():
-                seconds = account.limits.session_seconds
                 peer = Peer(self._ice)
                 line = Line(peer.channel, account, self._host.resume_seconds, server=self._host.name)
                 try:
-                    call = Call(self._host, account, self._state(seconds, wanted), line)
+                    call = await begin(line)
                     line.away = call.away
                     answered.set_result((call.id, await peer.answer(offer, call.sound)))
                     self._calls[call.id] = Held(call, account, line)
@@ -182,7 +204,8 @@ class Calls:
         except TimeoutError:
             if not length.expired():
                 raise
-            await call.farewell("session_expired", f"a session may last {seconds:g} s: begin another")
+            most = call.account.limits.session_seconds
+            await call.farewell("session_expired", f"a session may last {most:g} s: begin another")
         except EngineUnavailable as error:
             await call.farewell(error.code, f"{error}; try again later")
         except SlowClient as error:

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from server import suite_command
+from server import plan_command, suite_command
 from server.config import KNOWN, Config, ConfigError, Speech, load
 from server.load import command as load_command
 from server.logs import Format, Level
@@ -34,6 +34,7 @@ start here:
   soundmind ask FILE.wav          what does the model say to this recording?
   soundmind talk                  talk to it, or type (--text), in this terminal
   soundmind eval FOLDER           how often is it right about your own recordings?
+  soundmind plan MODEL --gpu H100 what does a machine hold?
   soundmind bench load --knee 2000   how many callers does this machine hold?
 
 Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
@@ -85,6 +86,10 @@ def _expected() -> tuple[type[Exception], ...]:
     from server.serving import ServeError
 
     found: list[type[Exception]] = [AskError, AudioFileError, ServeError]
+    if "server.plan" in sys.modules:
+        from server.plan import PlanError
+
+        found.append(PlanError)
     if "server.evaluate" in sys.modules:
         from model.checkpoint import CheckpointError
         from model.evaluation.clips import ClipsError
@@ -304,6 +309,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(
         commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
     )
+    plan_command.add(
+        commands.add_parser("plan", help="what does a machine hold? on paper", description=plan_command.HELP)
+    )
     benches = commands.add_parser("bench", help="measure a server").add_subparsers(
         required=True, metavar="BENCH"
     )
@@ -348,6 +356,10 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="what a reply sees of the spoken turn, where a session does not say: the chunks encoded while "
         "it was spoken (the default), or the whole turn encoded anew",
     )
+    parser.add_argument(
+        "--store", metavar="URL", help="keep conversations there, for other servers: redis://…"
+    )
+    parser.add_argument("--name", metavar="NAME", help="of this server among others, for their proxy")
     _add_windows(parser)
     parser.add_argument(
         "--voice",

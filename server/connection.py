@@ -144,6 +144,10 @@ class Connection:
         self._session = host.session(self._emit, self._state.settings, self._observer)
 
     @property
+    def account(self) -> Account:
+        return self._account
+
+    @property
     def narrator(self) -> Narrator:
         return self._narrator
 

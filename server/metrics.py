@@ -34,8 +34,9 @@ class Metrics:
         running: Callable[[], float],
         kv_usage: Callable[[], float],
         generation: Callable[[], float] = lambda: 1,
+        free_tokens: Callable[[], float] = lambda: 0,
     ) -> None:
-        """`running`, `kv_usage` and `generation` are asked whenever somebody scrapes."""
+        """`running`, `kv_usage`, `generation` and `free_tokens` are asked whenever somebody scrapes."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 
@@ -87,6 +88,12 @@ class Metrics:
             registry=registry,
         )
         engines.set_function(generation)
+        free = Gauge(
+            "soundmind_kv_free_tokens",
+            "Tokens of the KV cache that more conversations may have: what to scale by",
+            registry=registry,
+        )
+        free.set_function(free_tokens)
 
     def speculated(self, promoted: bool, tokens: int) -> None:
         """A thought at a pause, `tokens` long by then, became the reply or was for nothing."""

@@ -37,7 +37,7 @@ from av.packet import Packet as Encoded
 
 from server import client_events as ce
 from server import protocol as p
-from server.connection import Connection, Host
+from server.connection import Connection, Host, Taking
 from server.hearing import Hearing, Packet
 from server.ice import Ice
 from server.limits import Account
@@ -47,6 +47,7 @@ from server.playback import FRAME_BYTES, Playback, Told
 from server.resume import Line as ResumableLine
 from server.server_events import Narrator
 from server.session_object import SessionState
+from server.takeover import restored
 from server.telling import Wire
 from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
 from streaming.ids import new_id
@@ -300,15 +301,22 @@ class Peer:
 class Call(Connection):
     """A conversation whose client is heard and spoken to on tracks."""
 
-    def __init__(self, host: Host, account: Account, state: SessionState, line: ResumableLine) -> None:
-        """`line`: its first data channel, and those of a client that comes back.
+    def __init__(
+        self,
+        host: Host,
+        account: Account,
+        state: SessionState,
+        line: ResumableLine,
+        taken: Taking | None = None,
+    ) -> None:
+        """`line`: its first data channel, and those of a client that comes back. `taken`: of another server.
 
         Raises SessionError for a state that cannot be.
         """
         self.id = new_id(f"rtc_{host.name}" if host.name else "rtc")
         self.sound = Sound(Playback(self._played, self._heard))
-        narrator, outbox = Narrator(new_id("conv")), Outbox()
-        super().__init__(line, host, narrator, outbox, account, _over_tracks(state), line)
+        narrator = Narrator(new_id("conv")) if taken is None else restored(taken.kept)
+        super().__init__(line, host, narrator, Outbox(), account, _over_tracks(state), line, taken)
         self._session.play_through(self.sound.playback)
 
     async def farewell(self, code: str, message: str) -> None:

@@ -32,7 +32,9 @@ from model import checkpoint
 from model.config import StepAudio2Config
 from model.prompt import Prompt
 from streaming.context import Context
-from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
+from streaming.events import EngineUnavailable, Forgotten, Refused
+from streaming.figures import Figures
+from streaming.places import RANK, Places
 from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
@@ -121,60 +123,6 @@ class Engine(Protocol):
         ...
 
 
-class Figures:
-    """The scheduler's own counts: a vLLM stat logger that keeps the newest ones."""
-
-    def __init__(self) -> None:
-        self.kv_usage = 0.0  # 0 to 1, at its last step
-        self.requests = 0  # running, waiting and parked, at its last step
-        self.queried = 0  # prompt tokens looked up in the prefix cache, since the start
-        self.hits = 0  # of them, those found there
-
-    def record(self, scheduler_stats: Any, iteration_stats: Any, **_: Any) -> None:
-        if scheduler_stats is not None:
-            s = scheduler_stats
-            self.kv_usage = float(s.kv_cache_usage)
-            self.requests = s.num_running_reqs + s.num_waiting_reqs + s.num_skipped_waiting_reqs
-            self.queried += s.prefix_cache_stats.queries
-            self.hits += s.prefix_cache_stats.hits
-
-    def log(self) -> None:
-        pass
-
-    def log_engine_initialized(self) -> None:
-        pass
-
-    def record_sleep_state(self, is_awake: int, level: int) -> None:
-        pass
-
-
-class Places:
-    """What every session may come to hold of the KV cache is set aside when it begins.
-
-    For waiting streaming requests can deadlock a full cache (vLLM #49439).
-    """
-
-    def __init__(self, total: int, each: int) -> None:
-        """In tokens."""
-        self.total = total
-        self._each = each
-        self._reserved = 0
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """A place for one conversation, for as long as the block lasts. Raises SessionFull."""
-        if self._reserved + self._each > self.total:
-            places = self.total // self._each
-            raise SessionFull(
-                f"all {places} places are taken ({self.total} KV tokens, {self._each} a session)"
-            )
-        self._reserved += self._each
-        try:
-            yield
-        finally:
-            self._reserved -= self._each
-
-
 class VllmEngine:
     """Stock vLLM in a process of its own."""
 
@@ -196,8 +144,9 @@ class VllmEngine:
         self.n_mels = config.audio.n_mels
         self.max_tokens = int(llm.model_config.max_model_len)
         self.block = int(llm.vllm_config.cache_config.block_size)
+        self.ranks = int(llm.vllm_config.parallel_config.data_parallel_size)
         self.kv_tokens = int(llm.vllm_config.cache_config.num_gpu_blocks) * self.block
-        self._places = Places(self.kv_tokens, self.max_tokens)
+        self._places = Places(self.kv_tokens, self.max_tokens, self.ranks)
         self._dead = False
         self._limits: set[asyncio.Timeout] = set()  # of what is awaited
         self._processes = processes
@@ -351,7 +300,8 @@ class VllmEngine:
         if not self.alive:
             raise EngineUnavailable("the engine is not running")
         try:
-            async with aclosing(self._llm.generate(prompt, params, uuid.uuid4().hex)) as outputs:
+            name, rank = uuid.uuid4().hex, RANK.get()
+            async with aclosing(self._llm.generate(prompt, params, name, data_parallel_rank=rank)) as outputs:
                 while (output := await self._while_it_lives(outputs)) is not None:
                     yield output
         except EngineDeadError as error:
@@ -396,9 +346,9 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
         try:
             register()  # before the tokenizer, which looks at config.json
             prompt = _prompt(folder)
-            figures = Figures()
             arguments = _arguments(folder, vllm_args)
-            llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[lambda config, index: figures])
+            figures = Figures(arguments.data_parallel_size)
+            llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[figures.of])
         except Exception as error:
             _end(_others(before))
             raise EngineStartError(held.root_cause() or _one_line(error)) from error

@@ -48,10 +48,12 @@ def state(snapshot: Snapshot) -> State:
     return RESTED.get(snapshot.state, snapshot.state)
 
 
-def restore(snapshot: Snapshot, memory: Memory, microphone: Microphone) -> None:
-    """What was said, and what is being said."""
+def restore(snapshot: Snapshot, memory: Memory, microphone: Microphone, thinker: Thinker) -> None:
+    """What was said, what is being said, and what is being written down of it."""
     hearing = snapshot.hearing
     turns = [replace(turn, open=turn.open and snapshot.making is not None) for turn in snapshot.turns]
     memory.restore(turns, hearing)
     microphone.restore(snapshot.clock, None if hearing is None else hearing.start)
     microphone.guard(state(snapshot) in GUARDED)
+    for dictation in snapshot.dictations:
+        thinker.write_on(dictation)

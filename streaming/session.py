@@ -160,13 +160,11 @@ class Session:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Go on with what another server has told so much of, before anything has happened here."""
-        if snapshot.hearing is not None:
-            self._turn_id, self._turn_start = snapshot.hearing.turn_id, snapshot.hearing.start
+        if (hearing := snapshot.hearing) is not None:
+            self._turn_id, self._turn_start = hearing.turn_id, hearing.start
         self._state = handover.state(snapshot)
-        handover.restore(snapshot, self._memory, self._microphone)
+        handover.restore(snapshot, self._memory, self._microphone, self._thinker)
         self._replies.restore(snapshot, self._settings, self._instead)
-        for dictation in snapshot.dictations:
-            self._thinker.write_on(dictation)
 
     def _instead(self, request: ResponseRequest) -> Context | None:
         """What a reply is to, None: to the conversation. Raises what `create_response` does."""

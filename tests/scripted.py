@@ -38,6 +38,7 @@ class ScriptedEngine:
     block = 32
     temperature = 0.0
     kv_tokens = 8192
+    ranks = 1
 
     def __init__(
         self,
@@ -177,6 +178,9 @@ class ScriptedEngine:
 
     def kv_usage(self) -> float:
         return 0.25
+
+    def free_tokens(self) -> int:
+        return self._places * self.max_tokens
 
     @contextmanager
     def admit(self) -> Iterator[None]:
