@@ -359,6 +359,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", metavar="URL", help="keep conversations there, for other servers: redis://…"
     )
+    parser.add_argument(
+        "--lora", action="append", metavar="NAME=FOLDER", help="an adapter, a model of that name"
+    )
     parser.add_argument("--name", metavar="NAME", help="of this server among others, for their proxy")
     _add_windows(parser)
     parser.add_argument(
