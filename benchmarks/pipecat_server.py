@@ -70,7 +70,7 @@ async def talk(ws: WebSocket) -> None:
     )
     runner = WorkerRunner(handle_sigint=False)
 
-    @transport.event_handler("on_client_disconnected")  # type: ignore[untyped-decorator]
+    @transport.event_handler("on_client_disconnected")
     async def left(transport: object, client: object) -> None:
         await worker.cancel()
 

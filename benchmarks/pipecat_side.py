@@ -27,6 +27,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,15 @@ from server.load.usage import Meter
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness
 
-PACKAGES = ("pipecat-ai[silero,websocket]==1.14.0", "uvicorn==0.54.0", "websockets==17.4")
+PIPECAT = "pipecat-ai[silero,websocket]==1.14.0"
 QUESTION = Path(__file__).parent.parent / "tests" / "recordings" / "sum.wav"
 CYCLE = 300  # packets from one turn of a caller to its next: 6 s
 TICK = 0.002  # seconds; in each, a tenth of the callers sends its packet
 SLOTS = 10
 LAG = 0.2  # seconds
 FEW = 2  # callers whose replies are as soon as can be
+SILENT = 16  # callers who say nothing
+SETUP, MOST_SETUP = 0.1, 15.0  # seconds for a line to be set up, and for all: not measured
 PIPECAT_RATE = 16_000
 PLACES = 4096
 
@@ -73,6 +76,13 @@ class Step:
     missing: int
     cores: Cores
     tardy: float  # share of packets that were sent more than TICK * SLOTS too late
+    silent: bool = False
+
+    @property
+    def used(self) -> float:
+        """CPU of the server, ms a second for each caller."""
+        known = [cores for cores in (self.cores.server, self.cores.voice) if cores is not None]
+        return 1000 * sum(known) / self.callers
 
     @property
     def p95(self) -> float:
@@ -141,8 +151,9 @@ def environment(venv: Path) -> Path:
     if not python.exists():
         print(f"making {venv} …", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
+    same = [f"{name}=={version(name)}" for name in ("uvicorn", "websockets")]  # as on our side
     if subprocess.run([str(python), "-c", "import pipecat, uvicorn"], capture_output=True).returncode:
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", PIPECAT, *same], check=True)
     return venv
 
 
@@ -175,9 +186,9 @@ class Talker:
                 self.asked = None
 
 
-def frames(side: Side) -> tuple[list[bytes], int]:
+def frames(side: Side, silent: bool) -> tuple[list[bytes], int]:
     """A cycle of WebSocket frames, ready for the socket, and which of them is the last with speech."""
-    speech = np.frombuffer(read_pcm(QUESTION), "<i2")
+    speech = np.frombuffer(b"" if silent else read_pcm(QUESTION), "<i2")
     if side.rate != RATE:
         wide = soxr.resample(speech.astype(np.float32), RATE, side.rate)
         speech = np.rint(wide.clip(-32768, 32767)).astype("<i2")
@@ -188,12 +199,12 @@ def frames(side: Side) -> tuple[list[bytes], int]:
         Frame(kind, _bytes(side.encode(packet.tobytes()))).serialize(mask=True)
         for packet in cycle.reshape(CYCLE, size)
     ]
-    return made, speech.size // size
+    return made, -1 if silent else speech.size // size
 
 
-async def step(side: Side, url: str, callers: int, seconds: float) -> Step:
+async def step(side: Side, url: str, callers: int, seconds: float, silent: bool = False) -> Step:
     """So many callers for so long; those of their turns count that ended in that time."""
-    made, last = frames(side)
+    made, last = frames(side, silent)
     there = url.replace("http", "ws", 1) + side.path
     async with contextlib.AsyncExitStack() as stack:
         talkers = []
@@ -203,6 +214,7 @@ async def step(side: Side, url: str, callers: int, seconds: float) -> Step:
                 await ws.send(side.hello)
             talkers.append(Talker(ws, side, n * CYCLE // callers))
         hearing = [asyncio.create_task(talker.hear()) for talker in talkers]
+        await asyncio.sleep(min(MOST_SETUP, 1.0 + SETUP * callers))
         meter = Meter(url)
         await meter.start()
         tardy, sent = await _talk(talkers, made, last, seconds)
@@ -211,7 +223,8 @@ async def step(side: Side, url: str, callers: int, seconds: float) -> Step:
             task.cancel()
         await asyncio.gather(*hearing, return_exceptions=True)
     waits = [wait for talker in talkers for wait in talker.waits]
-    return Step(side.name, callers, waits, sum(t.missing for t in talkers), cores, tardy / max(1, sent))
+    missing = sum(talker.missing for talker in talkers)
+    return Step(side.name, callers, waits, missing, cores, tardy / max(1, sent), silent)
 
 
 async def _talk(talkers: list[Talker], made: list[bytes], last: int, seconds: float) -> tuple[int, int]:
@@ -243,8 +256,10 @@ async def measure(sides: Sequence[Side], start: int, seconds: float) -> list[Ste
         bounds: dict[str, float] = {}
         for side in sides:
             few = await step(side, urls[side.name], FEW, max(seconds, 13.0))
+            if few.p95 == float("inf"):
+                raise RuntimeError(f"{side.name} does not reply to {FEW} callers: {few}")
             bounds[side.name] = few.p95 + LAG
-            steps.append(few)
+            steps += [few, await step(side, urls[side.name], SILENT, seconds, silent=True)]
             print(f"{side.name}: a reply comes {few.p95 * 1000:.0f} ms after a turn", flush=True)
         knees = {side.name: Knee(start, PLACES) for side in sides}
         while any(knee.next() for knee in knees.values()):
@@ -268,23 +283,24 @@ async def measure(sides: Sequence[Side], start: int, seconds: float) -> list[Ste
 
 def most(steps: Sequence[Step], side: str) -> Step:
     """The step with the most callers that was on time."""
-    own = [one for one in steps if one.side == side]
+    own = [one for one in steps if one.side == side and not one.silent]
     bound = own[0].p95 + LAG
     return max((one for one in own if one.p95 <= bound), key=lambda one: one.callers)
 
 
 def table(steps: Sequence[Step]) -> str:
     rows = [
-        "| server | live callers, audio taken in on time | CPU a caller, ms a second "
+        "| server | live callers, audio taken in on time | CPU a caller, ms a second | CPU a silent caller "
         "| reply after a turn, p95: two callers, ms | the most callers, ms |",
-        "|---|---|---|---|---|",
+        "|---|---|---|---|---|---|",
     ]
     best = [most(steps, side) for side in dict.fromkeys(one.side for one in steps)]
     for one in best:
-        alone = next(s for s in steps if s.side == one.side)
-        used = sum(cores for cores in (one.cores.server, one.cores.voice) if cores is not None)
+        alone, silent = (
+            next(s for s in steps if s.side == one.side and s.silent is quiet) for quiet in (False, True)
+        )
         rows.append(
-            f"| {one.side} | {one.callers} | {1000 * used / one.callers:.1f} | {alone.p95 * 1000:.0f} "
+            f"| {one.side} | {one.callers} | {one.used:.1f} | {silent.used:.1f} | {alone.p95 * 1000:.0f} "
             f"| {one.p95 * 1000:.0f} |"
         )
     if len(best) == 2:

@@ -46,9 +46,9 @@ from server.load.caller import Caller, Manner
 from server.load.ledger import Said
 from server.load.lines import append, packets
 from server.load.picture import Chart, svg
-from server.load.questions import PACKAGED, questions
+from server.load.questions import PACKAGED, Question, questions
 from server.load.run import Target, started
-from server.load.schedule import Load, Shares, schedule
+from server.load.schedule import Load, schedule
 from server.load.usage import family, role
 
 RUDE = 10  # one in so many
@@ -146,7 +146,7 @@ class Rude:
 
     async def _half_open(self) -> None:
         """A line that is there, and on which nobody is: nothing is read, nothing sent, no ping answered."""
-        async with connect(self._url, proxy=None, max_queue=1, ping_interval=None) as ws:
+        async with connect(self._url, proxy=None, max_queue=1, ping_interval=None, close_timeout=1) as ws:
             self._soak.half_open += 1
             ws.transport.pause_reading()
             await asyncio.sleep(self._dice.uniform(5, 60))
@@ -238,58 +238,56 @@ async def kill(url: str, soak: Soak, minutes: float) -> None:
 
 
 async def run(given: argparse.Namespace, say: Callable[[str], None]) -> Soak:
-    soak = Soak(given.minutes)
-    rude = max(1, given.callers // RUDE)
-    places = given.callers + HELD * rude
-    command = [
-        sys.executable,
-        "-m",
-        "server.cli",
-        "serve",
-        "--port",
-        "0",
-        "--voice",
-        "none",
-        "--log-level",
-        "info",
-    ]
-    command += ["--", "--num-gpu-blocks-override", str(places * TOKENS // BLOCK)]
+    """Against a server of its own."""
+    places = given.callers + HELD * rude(given.callers)
+    command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--voice", "none"]
+    command += ["--log-level", "info", "--", "--num-gpu-blocks-override", str(places * TOKENS // BLOCK)]
     full = ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", *command]
     os.environ |= {"SOUNDMIND_ENGINE_PATIENCE_S": str(PATIENCE), "SOUNDMIND_RESUME_S": str(RESUME_SECONDS)}
     async with started(full, say) as url:
-        began = time.monotonic()
         asked, tools = questions(PACKAGED)
-        load = Load(given.callers, given.minutes * 60, every=given.every, shares=Shares(), seed=given.seed)
-        calls = schedule(load, [question.sayable for question in asked])
-        callers = [
-            Caller(n, Target(url).connect, asked, Manner(tools=tools), soak.said.append, PATIENCE)
-            for n in range(given.callers)
-        ]
+        return await against(url, given, asked, Manner(tools=tools), say)
 
-        async def tell() -> None:
-            while True:
-                await asyncio.sleep(60)
-                say(progress(soak))
 
-        start = asyncio.get_running_loop().time()
-        async with asyncio.TaskGroup() as tasks:
-            others = [tasks.create_task(watch(url, soak, began)), tasks.create_task(tell())]
-            others += [
-                tasks.create_task(Rude(realtime_url(url), given.seed + n, soak).run()) for n in range(rude)
-            ]
-            if given.kill:
-                others.append(tasks.create_task(kill(url, soak, given.kill)))
-            async with asyncio.TaskGroup() as talking:
-                for caller, own in zip(callers, calls, strict=True):
-                    talking.create_task(caller.run(own, start))
-            for task in others:
-                task.cancel()
+def rude(callers: int) -> int:
+    return max(1, callers // RUDE)
 
-        async def left() -> dict[str, float]:
-            told = await gauges(url)
-            return {"engine requests": told["requests"], "sessions": told["sessions"]}
 
-        await settled(left, soak.rude)
+async def against(
+    url: str, given: argparse.Namespace, asked: Sequence[Question], manner: Manner, say: Callable[[str], None]
+) -> Soak:
+    """A server of this machine, for so many minutes."""
+    soak = Soak(given.minutes)
+    load = Load(given.callers, given.minutes * 60, every=given.every, seed=given.seed)
+    calls = schedule(load, [question.sayable for question in asked])
+    callers = [
+        Caller(n, Target(url).connect, asked, manner, soak.said.append, PATIENCE)
+        for n in range(given.callers)
+    ]
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(60)
+            say(progress(soak))
+
+    start = asyncio.get_running_loop().time()
+    async with asyncio.TaskGroup() as tasks:
+        others = [tasks.create_task(watch(url, soak, time.monotonic())), tasks.create_task(tell())]
+        for n in range(rude(given.callers)):
+            others.append(tasks.create_task(Rude(realtime_url(url), given.seed + n, soak).run()))
+        if given.kill:
+            others.append(tasks.create_task(kill(url, soak, given.kill)))
+        async with asyncio.TaskGroup() as talking:
+            for caller, own in zip(callers, calls, strict=True):
+                talking.create_task(caller.run(own, start))
+        for task in others:
+            task.cancel()
+
+    async def left() -> dict[str, float]:
+        told = await gauges(url)
+        return {"engine requests": told["requests"], "sessions": told["sessions"]}
+
+    await settled(left, soak.rude)
     return soak
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.thinking [--model nano] [--count 300] [--callers 4] [--minutes 30] [--out …/results]
 
 Multi-step questions about numbers, in voices and about numbers that nano was never trained on, each with a
-pause of 350 ms in the middle, are spoken to whole Sessions at speaking pace: the detector finds the turn, the
+pause of 300 ms in the middle, are spoken to whole Sessions at speaking pace: the detector finds the turn, the
 listener hears it, the reply is a text. Each question is asked in every mode, by one caller, in an order of
 its own, so that all modes meet the same load; several callers speak at once to one engine.
 
@@ -30,6 +30,7 @@ import platform
 import statistics
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ from streaming.events import (
     Pacing,
     ReplyStarted,
     ResponseDone,
+    ResponseStarted,
     SessionSettings,
+    SpeechStarted,
     ThinkingDelta,
 )
 from streaming.microphone import RATE_IN
@@ -68,7 +71,8 @@ MODES: dict[str, dict[str, Any]] = {
     "while listening, think-first": {"while_listening": True, "pacing": FIRST},
 }
 INTENTS = ("three", "story", "product", "memory_follow")  # more than one step, most of them
-LEAD_MS, PAUSE_MS, SILENCE_MS = 300, 350, 6000  # the last at most: the turn is over when its reply is
+LEAD_MS, PAUSE_MS, SILENCE_MS = 300, 300, 6000  # the last at most: the turn is over when its reply is
+PATIENCE = 60.0  # seconds for a reply
 LIMIT = 160  # tokens of thoughts and reply
 WRITE_EVERY = 20  # answers
 Answer = dict[str, Any]
@@ -120,6 +124,8 @@ class Account:
         self.ahead = 0  # tokens thought before the turn had ended, and taken over
         self.wasted = 0  # tokens that nobody heard
         self.before: int | None = None  # tokens of thoughts before the first word
+        self.asked = False
+        self.over = asyncio.Event()  # the newest reply is
         self.done: ResponseDone | None = None
 
     def speculated(self, promoted: bool, tokens: int) -> None:
@@ -132,10 +138,16 @@ class Account:
         match event:
             case ThinkingDelta(_, _, delta):
                 self._thoughts += delta
-            case ReplyStarted() if self.before is None:
+            case ReplyStarted():
                 self.before = len(self._engine.prompt.encode(self._thoughts))
-            case ResponseDone() if event.status != "cancelled":
+            case SpeechStarted():  # perhaps once more: the pause was taken for the end
+                self.asked = False
+                self.over.clear()
+            case ResponseStarted():
+                self.asked = True
+            case ResponseDone():
                 self.done = event
+                self.over.set()
 
     def answer(self, case: Case, mode: str) -> Answer:
         done = self.done
@@ -172,8 +184,11 @@ async def ask(engine: VllmEngine, detector: SpeechDetector, case: Case, mode: st
         for number, at in enumerate(range(0, pcm.size, packet)):
             await asyncio.sleep(max(0.0, begin + number * PACKET_MS / 1000 - time.perf_counter()))
             session.append_audio(pcm[at : at + packet].tobytes())
-            if account.done is not None and at > pcm.size - SILENCE_MS * RATE_IN // 1000:
-                break
+            if account.asked and at > pcm.size - SILENCE_MS * RATE_IN // 1000:
+                break  # the turn is over: the microphone is shut
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await account.over.wait()
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

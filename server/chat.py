@@ -14,19 +14,23 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import soundfile
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAIError
+from openai import AsyncOpenAI, BadRequestError, DefaultAsyncHttpxClient, OpenAIError
 
 from model.config import SAMPLE_RATE
 from model.evaluation.case import Case, Outcome
 from model.prompt import END_THINK, LONG, SHORT
 from server.auth import is_loopback
 
-PATIENCE = 600.0  # seconds for an answer, thoughts included
+PATIENCE = 1800.0  # seconds for an answer, thoughts included
 RETRIES = 3
 
 
 class ChatError(Exception):
     """The server could not be asked; one line that says why."""
+
+
+class Unanswerable(ChatError):
+    """The server takes no such request, a recording that is too long for it, say; others it may take."""
 
 
 class Chat:
@@ -60,7 +64,7 @@ class Chat:
         return self._model
 
     async def ask(self, messages: Sequence[dict[str, Any]], **sampling: Any) -> list[str]:
-        """The replies. Raises ChatError."""
+        """The replies. Raises Unanswerable, ChatError."""
         asked: dict[str, Any] = {"model": await self.model(), "messages": list(messages), **sampling}
         try:
             found = await self._client.chat.completions.create(**asked)
@@ -69,7 +73,8 @@ class Chat:
         return [choice.message.content or "" for choice in found.choices]
 
     def _refused(self, error: OpenAIError) -> ChatError:
-        return ChatError(f"{self.url}: {' '.join(str(error).split())}")
+        kind = Unanswerable if isinstance(error, BadRequestError) else ChatError
+        return kind(f"{self.url}: {' '.join(str(error).split())}")
 
 
 def messages(case: Case) -> list[dict[str, Any]]:

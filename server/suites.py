@@ -21,7 +21,7 @@ from model.evaluation.suites.item import Item, SuiteError
 from model.evaluation.suites.ledger import Ledger, Record
 from model.evaluation.suites.registry import SUITES, questions
 from model.training.world.core import Effort
-from server.chat import Chat, messages, outcome
+from server.chat import Chat, Unanswerable, messages, outcome
 from server.config import ConfigError
 from server.evaluate import LIVE, OFFLINE, Answerer, Offline, Say
 from server.tasks import one_error
@@ -248,10 +248,12 @@ def one_shot(chat: Chat, callers: int, wanted: Wanted) -> Sitting:
     gate = asyncio.Semaphore(callers)
 
     async def ask(case: Case, run: int) -> Outcome:
+        sampling = {"temperature": wanted.temperature, "max_tokens": wanted.max_tokens, "seed": run}
         async with gate:
-            (text,) = await chat.ask(
-                messages(case), temperature=wanted.temperature, max_tokens=wanted.max_tokens, seed=run
-            )
+            try:
+                (text,) = await chat.ask(messages(case), **sampling)
+            except Unanswerable as error:
+                return Outcome(error=str(error))
         return outcome(text)
 
     async def sit(cases: Sequence[Case], run: int) -> list[Outcome]:

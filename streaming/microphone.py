@@ -128,26 +128,29 @@ class Microphone:
 
         Raises BadAudio, before any block.
         """
-        self.take(pcm, now)
-        return self.blocks()
+        if pcm:
+            self._receive(pcm, now)
+        return self._blocks()
 
-    def take(self, pcm: bytes, now: float) -> None:
-        """The first half of that. Raises BadAudio."""
-        self._take(self._resampler.push(decode(pcm, self._format)))
-        self._arrivals.append((self._received, now))
+    async def ahead(self, pcm: bytes, now: float) -> None:
+        """Take audio in, and ask the voice detector about it together with others. The next `push` tells.
 
-    async def ahead(self) -> None:
-        """Ask the voice detector, together with others, about what `blocks` will give next."""
+        Raises BadAudio.
+        """
+        self._receive(pcm, now)
         count = self._pending.size // WINDOW
         if self._endpointer and count:
             await self._voice.ahead(self._pending[: count * WINDOW].reshape(count, WINDOW))
+
+    def _receive(self, pcm: bytes, now: float) -> None:
+        self._take(self._resampler.push(decode(pcm, self._format)))
+        self._arrivals.append((self._received, now))
 
     def _take(self, samples: Samples) -> None:
         self._received += samples.size
         self._pending = np.concatenate([self._pending, samples])
 
-    def blocks(self) -> Iterator[tuple[Samples, Event | None]]:
-        """The other half: what was taken in."""
+    def _blocks(self) -> Iterator[tuple[Samples, Event | None]]:
         if not self._endpointer:
             self._voice.forget()
         size = WINDOW if self._endpointer else self._pending.size

@@ -276,22 +276,7 @@ class Session:
         self._replies.played(now)
         if self._memory.full and not self._memory.hearing and not self._microphone.detecting:
             self._memory.make_ready()
-        self._microphone.take(pcm, now)
-        self._hear()
-
-    async def listen(self, pcm: bytes) -> None:
-        """The same; its voice activity is judged together with that of other sessions."""
-        if not self._microphone.detecting:
-            self.append_audio(pcm)
-            return
-        self._microphone.take(pcm, self._clock())
-        await self._microphone.ahead()
-        self._replies.played(self._clock())
-        self._hear()
-
-    def _hear(self) -> None:
-        """What the microphone has taken in."""
-        for block, event in self._microphone.blocks():
+        for block, event in self._microphone.push(pcm, now):
             if not self._memory.hearing and not self._microphone.detecting:
                 self._turn_id = new_id("item")
                 self._happened(Happened.SPEECH)
@@ -299,6 +284,13 @@ class Session:
                 self._full()
             if event is not None:
                 self._sounded(event)
+
+    async def listen(self, pcm: bytes) -> None:
+        """The same; its voice activity is judged together with that of other sessions."""
+        if self._microphone.detecting:
+            await self._microphone.ahead(pcm, self._clock())
+            pcm = b""
+        self.append_audio(pcm)
 
     def commit(self) -> None:
         """End the user's turn by hand; asks for no reply. Raises EmptyBuffer."""

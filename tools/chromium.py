@@ -123,7 +123,7 @@ class Page:
                 if answer := self._answers.pop(message.get("id", 0), None):
                     if not answer.done():
                         answer.set_result(message)
-                elif message.get("sessionId") == self._session:
+                elif "method" in message and message.get("sessionId") == self._session:
                     self._told(message["method"], message["params"])
                     if message["method"] == "Page.screencastFrame":
                         await self._casting(message["params"])

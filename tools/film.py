@@ -1,8 +1,8 @@
 """A tab of Chromium as it changes, filmed: to one animated WebP.
 
 The browser casts a frame whenever something on the page has changed, with the time (CDP,
-Page.startScreencast); between two of them nothing moves, so that is how long the first is shown. Needs
-Pillow, which vLLM brings along.
+Page.startScreencast). Between two nothing moves, so that is how long the first is shown, up to a most.
+Needs Pillow, which vLLM brings along.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from PIL import Image
 from tools.chromium import Page
 
 QUALITY = 85  # of the frames cast, in percent
-KEPT = 60  # of those in the film
+KEPT = 80  # of those in the film
 SHORTEST = 0.12  # seconds a frame is shown: what comes sooner is left out
-LAST = 3.0  # seconds that the end is shown
+LONGEST = 2.5  # seconds a frame is shown, however long nothing moved
+LAST = 3.0  # that the end is shown
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,9 @@ def webp(frames: Sequence[Frame], width: int) -> bytes:
     kept = thinned(frames)
     pictures = [Image.open(io.BytesIO(frame.jpeg)).convert("RGB") for frame in kept]
     scaled = [picture.resize((width, round(picture.height * width / picture.width))) for picture in pictures]
-    ends = [frame.at for frame in kept[1:]] + [kept[-1].at + LAST]
-    durations = [round(1000 * (end - frame.at)) for frame, end in zip(kept, ends, strict=True)]
+    ends = [frame.at for frame in kept[1:]]
+    shown = [min(end - frame.at, LONGEST) for frame, end in zip(kept[:-1], ends, strict=True)]
+    durations = [round(1000 * seconds) for seconds in [*shown, LAST]]
     out = io.BytesIO()
     scaled[0].save(
         out,

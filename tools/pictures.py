@@ -22,10 +22,10 @@ from tools.film import filmed, webp
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = [ROOT / "tests" / "recordings" / f"{name}.wav" for name in ("sum", "product")]
-QUIET_BEFORE, QUIET_AFTER = 1.0, 16.0  # seconds: the second turn is typed between the questions
+QUIET_BEFORE, QUIET_AFTER = 1.0, 28.0  # seconds: the second turn is typed between the questions
 FILM_WIDTH = 800  # pixels
-WIDTH, HEIGHT, SCALE = 1280, 960, 1.5
-PATIENCE = 120.0  # seconds for the conversation, on a slow machine
+WIDTH, HEIGHT, SCALE = 1280, 820, 1.5
+PATIENCE = 240.0  # seconds for the conversation, on a slow machine
 CONVERSATION = "(await import('/main.js')).app.conversation"
 SETTINGS = '{"transport": "webrtc"}'
 

@@ -28,11 +28,12 @@ TOLD = 0.06  # and those of perception, see `told`
 SPLICED = 0.75  # share of the questions about sounds that ask about others
 TAKES = {"": 24, corpus.SOUNDS: 16, "told": 24}  # in a step of the adaptor alone
 BESIDE = {corpus.SOUNDS: 4, "told": 4}  # in a step of everything, for the adaptor alone
-KINDS = (  # share of the steps; length of the rows; of conversations, of perception, of text; turns
-    (0.8, 320, 3, 3, 1, train.turns_short),
-    (0.17, 900, 1, 1, 1, train.turns_long),
-    (0.03, 1600, 1, 0, 0, lambda r: 24),
+KINDS = (  # share of the steps; length of rows; of conversations, perception, text and WRITTEN; turns
+    (0.8, 320, 2, 4, 1, 1, train.turns_short),
+    (0.17, 900, 1, 1, 1, 0, train.turns_long),
+    (0.03, 1600, 1, 0, 0, 0, lambda r: 24),
 )
+WRITTEN = {i: 3 if "tones" in i else 2 for i in splice.MAKERS}  # whose sounds are also written out
 AVERAGE = 0.997
 
 
@@ -112,11 +113,20 @@ class Again(Run):
 
     def rows(self, r: random.Random) -> tuple[list[Row], list[Heard]]:
         assert isinstance(self.pool, Spliced)
-        _, length, spoken, perceived, text, turns = r.choices(KINDS, weights=[kind[0] for kind in KINDS])[0]
+        _, length, spoken, perceived, text, written, turns = r.choices(
+            KINDS, weights=[kind[0] for kind in KINDS]
+        )[0]
         found = [self.maker.row(length, r, turns) for _ in range(spoken)]
         found += [self.maker.asked(length, r, self.pool.perceived) for _ in range(perceived)]
         found += [self.maker.row(length, r, train.turns_text, text=True) for _ in range(text)]
+        found += [self.maker.asked(length, r, lambda: _written(r)) for _ in range(written)]
         return found, self.pool.several(BESIDE)
+
+
+def _written(r: random.Random) -> world.Utterance:
+    """A question about sounds, to be thought about without hearing them."""
+    intent = r.choices(list(WRITTEN), weights=list(WRITTEN.values()))[0]
+    return world.of_intent(r.getrandbits(48), intent)
 
 
 def shipped(folder: Path) -> dict[str, Tensor]:

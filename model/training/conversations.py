@@ -164,8 +164,11 @@ class Maker:
             self._conversation(writer, r, turns(r), room, text)
         return writer.row
 
-    def asked(self, length: int, r: random.Random, take: Callable[[], Heard]) -> Row:
-        """Conversations of one turn, a take of its own each, mostly under the system prompt of every day."""
+    def asked(self, length: int, r: random.Random, draw: Callable[[], Heard | Utterance]) -> Row:
+        """Conversations of one turn, mostly under the system prompt of every day.
+
+        `draw` gives takes, or utterances whose sounds are written out instead: text alone is learned faster.
+        """
         writer = Writer(self.prompt)
         while len(writer) < length - TYPICAL:
             writer.conversation += 1
@@ -174,10 +177,13 @@ class Maker:
                 course.instructions, course.state, course.schemas = instructions.NANO, State(), ""
             effort = r.choices(list(EFFORTS), weights=list(EFFORTS.values()))[0]
             at = self._system(writer, course, effort)
-            heard = take()
-            at = writer.put([self.prompt.audio_end], writer.audio(heard, at), TRUNK)
-            at = writer.put(self.prompt.human_close(), at, TRUNK)
-            self._turn(writer, course.turn(heard.said), effort, at, r, 1.0, last=True)
+            drawn = draw()
+            if isinstance(drawn, Utterance):
+                said, at = drawn, writer.put(self.prompt.human_text(drawn.sounded), at, TRUNK)
+            else:
+                said, at = drawn.said, writer.put([self.prompt.audio_end], writer.audio(drawn, at), TRUNK)
+                at = writer.put(self.prompt.human_close(), at, TRUNK)
+            self._turn(writer, course.turn(said), effort, at, r, 1.0, last=True)
         return writer.row
 
     def _system(self, writer: Writer, course: dialogue.Course, effort: Effort) -> int:

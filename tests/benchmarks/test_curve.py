@@ -12,8 +12,6 @@ from benchmarks.curve import (
     BEGIN,
     BUDGETS,
     END,
-    Policy,
-    Question,
     elected,
     inserted,
     kept,
@@ -24,7 +22,8 @@ from benchmarks.curve import (
 )
 from model import checkpoint
 from model.training import world
-from model.training.mgrd.questions import typed
+from model.training.mgrd.policy import Policy
+from model.training.mgrd.questions import Question, typed
 from model.training.world import State
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.soak import FLAT, Soak, grown, picture, table
+from benchmarks.soak import FLAT, Soak, against, grown, picture, table
+from server.load.caller import Manner
 from server.load.ledger import Said
+from server.load.questions import Question
+from tests.server.client import pcm
+from tests.server.scripted_server import Rote, running
 
 STEADY = {
     "server_mib": 400,
@@ -22,13 +27,13 @@ STEADY = {
 }
 
 
-def samples(count: int = 40, **slopes: float) -> list[dict[str, float]]:
+def samples(count: int = 40, rising: str = "", by: float = 0.0) -> list[dict[str, float]]:
     """Steady but for noise, and for what rises by so much in all."""
     dice = random.Random(1)
     return [
         {"minutes": at, "sessions": 3.0}
         | {
-            name: value * dice.uniform(0.99, 1.01) + slopes.get(name, 0) * at / count
+            name: value * dice.uniform(0.99, 1.01) + (by if name == rising else 0.0) * at / count
             for name, value in STEADY.items()
         }
         for at in range(count)
@@ -36,12 +41,8 @@ def samples(count: int = 40, **slopes: float) -> list[dict[str, float]]:
 
 
 def said(**given: Any) -> Said:
-    return Said(
-        **(
-            {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0, "status": "right"}
-            | given
-        )
-    )
+    usual: dict[str, Any] = {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0}
+    return Said(**(usual | {"status": "right"} | given))
 
 
 def test_noise_is_flat() -> None:
@@ -52,7 +53,7 @@ def test_noise_is_flat() -> None:
 @pytest.mark.parametrize("name", FLAT)
 def test_a_leak_is_found(name: str) -> None:
     much, share = FLAT[name]
-    (fault,) = grown(samples(**{name: 3 * (much + share * STEADY[name])}))
+    (fault,) = grown(samples(rising=name, by=3 * (much + share * STEADY[name])))
     assert fault.startswith(f"{name} rose")
 
 
@@ -73,8 +74,20 @@ def test_what_is_lost_or_wrong_too_often_is_a_fault() -> None:
     assert Soak(1, samples(), [said(status="refused", why="engine_unavailable")]).faults == []
 
 
+async def test_callers_and_rude_ones_against_a_scripted_server() -> None:
+    given = argparse.Namespace(minutes=0.15, callers=2, every=4.0, kill=0, seed=2)
+    asked = [Question("sum", pcm(900), "1 plus 1 is 2")]
+    async with running(Rote(places=40)) as (url, _):
+        soak = await against(url, given, asked, Manner(), lambda text: None)
+    assert soak.faults == []
+    assert {one.status for one in soak.said} <= {"right", "cut"} and len(soak.said) > 2
+    assert soak.samples and set(FLAT) - {"engine_mib"} <= set(soak.samples[0])
+    assert soak.rude.left == {"engine requests": 0, "sessions": 0}
+    assert "Faults: none." in table(soak)
+
+
 def test_table_and_picture() -> None:
-    soak = Soak(1, samples(descriptors=100), [said()])
+    soak = Soak(1, samples(rising="descriptors", by=100), [said()])
     told = table(soak)
     assert "| descriptors |" in told and "descriptors rose" in told and "1 right" in told
     assert ElementTree.fromstring(picture(soak)).tag.endswith("svg")

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.sureness import said
+from benchmarks.sureness import table as sureness
 from benchmarks.thinking import (
     LEAD_MS,
     MODES,
@@ -20,6 +22,7 @@ from benchmarks.thinking import (
     weights,
 )
 from model.evaluation.case import Case, Clip
+from streaming.events import Pacing
 
 
 def case(name: str = "three 1") -> Case:
@@ -66,3 +69,11 @@ def test_other_weights_are_another_measurement(tmp_path: Path) -> None:
     first = weights(tmp_path)
     (tmp_path / "decoder.safetensors").write_bytes(b"two")
     assert weights(tmp_path) != first
+
+
+def test_what_a_bar_lets_through_is_reckoned_from_the_probabilities() -> None:
+    begun = [("27", 1, 1.0, None), (" is", 1, 0.99, None), (" ", 1, 1.0, None), ("43.", 1, 0.6, "stop")]
+    assert said(begun, Pacing(sure=0.9)) == ["27", "is"]
+    assert said(begun, Pacing(sure=0.5)) == ["27", "is", "43"]
+    told = sureness([{"reply": "27 is 42.", "begun": {"0": begun, "16": begun}}])
+    assert "| 0.5 | 3.0, 1 |" in told and "| 0.9 | 2.0, 0 |" in told

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from model.evaluation.case import Before, Case, Clip
-from server.chat import Chat, ChatError, messages, outcome
+from server.chat import Chat, ChatError, Unanswerable, messages, outcome
 from tests.server.completions import completing
 
 CLIP = Clip("", "", (8000 * np.sin(np.arange(8000) * 0.1)).astype(np.int16))
@@ -43,7 +43,7 @@ async def test_refusals() -> None:
 
     async with completing(refuse, []) as url:
         chat = Chat(url, "heard", None)
-        with pytest.raises(ChatError, match=f"{url}: .*too long"):
+        with pytest.raises(Unanswerable, match=f"{url}: .*too long"):
             await chat.ask([])
         await chat.close()
     nobody = Chat("http://127.0.0.1:9/v1", None, None, retries=0)

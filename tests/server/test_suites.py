@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from model.evaluation.case import Case, Encoding, Outcome
 from model.evaluation.suites.item import Suite, SuiteError
@@ -17,7 +18,7 @@ from model.evaluation.suites.registry import SUITES
 from server import suites
 from server.chat import Chat, ChatError
 from server.config import ConfigError
-from server.evaluate import Live, Offline
+from server.evaluate import LIVE, OFFLINE, Live, Offline
 from server.suites import Examination, Wanted
 from streaming.context import Context
 from streaming.engine import Sampling
@@ -33,6 +34,7 @@ def quiet(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def nano() -> Offline:
+    torch.set_num_threads(1)  # as in tests/model: on a busy machine they wait for each other
     return Offline("nano", quiet, limit=96)
 
 
@@ -118,6 +120,27 @@ async def test_one_shot(tmp_path: Path) -> None:
     assert (record["reply"], record["earlier"], record["thinking"]) == ("reply 2", ["reply 1"], "so")
     assert [m.get("content") for m in asked[1]["messages"] if m["role"] == "assistant"] == ["reply 1"]
     assert (asked[0]["temperature"], asked[0]["seed"], asked[0]["max_tokens"]) == (0.7, 1, 1024)
+
+
+async def test_a_question_that_the_server_does_not_take(tmp_path: Path) -> None:
+    """It has failed, and the others go on."""
+    samples.mmau(tmp_path)
+
+    def answer(body: dict[str, Any]) -> str:
+        if len(asked) == 2:
+            raise ValueError("too long")
+        return "A tone"
+
+    asked: list[dict[str, Any]] = []
+    wanted = Wanted("mmau", tmp_path, tmp_path / "out", "one-shot", runs=1)
+    exam = Examination(wanted, quiet)
+    async with completing(answer, asked) as url:
+        chat = Chat(url, None, None)
+        await exam.sit(suites.one_shot(chat, 1, wanted))
+        await chat.close()
+    errors = [record["error"] for record in exam.ledger.predictions.values() if record["error"]]
+    assert len(errors) == 1 and "too long" in errors[0]
+    assert re.search(r"^all of MMAU +66.7 % .* 1 of 3$", exam.write("one-shot"), re.M)
 
 
 async def test_live(tmp_path: Path) -> None:
@@ -249,4 +272,4 @@ def test_another_way_needs_another_folder(tmp_path: Path) -> None:
 def test_encodings_are_all_known() -> None:
     """Of the two ways that have some."""
     every: set[Encoding] = {"incremental", "refined", "whole", "served"}
-    assert {*suites.LIVE, *suites.OFFLINE} == every
+    assert {*LIVE, *OFFLINE} == every

@@ -60,12 +60,11 @@ async def test_what_is_judged_ahead_means_the_same() -> None:
             if not others:
                 events += [event for _, event in m.push(pcm[at : at + 960], 0.0) if event]
                 continue
-            m.take(pcm[at : at + 960], 0.0)
             noise = np.random.default_rng(at).normal(0, 0.1, (1, WINDOW)).astype(np.float32)
-            await asyncio.gather(m.ahead(), *(stream.ahead(noise) for stream in crowd))
+            await asyncio.gather(m.ahead(pcm[at : at + 960], 0.0), *(stream.ahead(noise) for stream in crowd))
             for stream in crowd:
                 stream.push(noise[0])
-            events += [event for _, event in m.blocks() if event]
+            events += [event for _, event in m.push(b"", 0.0) if event]
         found.append(events)
     assert found[0] == found[1]
     assert len([event for event in found[0] if isinstance(event, Stopped)]) == 2
@@ -75,14 +74,12 @@ async def test_detection_that_is_switched_off_forgets_what_was_judged() -> None:
     detector = SpeechDetector()
     m, other = Microphone(detector, DETECTION), Microphone(detector, DETECTION)
     pcm = two_words()
-    m.take(pcm[:9600], 0.0)
-    await m.ahead()
+    await m.ahead(pcm[:9600], 0.0)
     m.configure(None)
-    assert sum(block.size for block, _ in m.blocks()) == m.clock
+    assert sum(block.size for block, _ in m.push(b"", 0.0)) == m.clock
     m.configure(DETECTION)
-    m.take(pcm[9600:], 0.0)
-    await m.ahead()
-    assert [event for _, event in m.blocks() if event] == [
+    await m.ahead(pcm[9600:], 0.0)
+    assert [event for _, event in m.push(b"", 0.0) if event] == [
         event for _, event in other.push(bytes(len(pcm)), 0.0) if event
     ]  # a tone is no voice to Silero
 

@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder of the states (mgrd in the recipe's work folder)")
     parser.add_argument("--to", type=Path, help="folder of the result (result in the states' folder)")
     parser.add_argument("--smoke", action="store_true", help="everything in small, in some minutes")
-    parser.add_argument("--sampler", choices=("vllm", "torch"), default="vllm", help="of chains to filter")
+    parser.add_argument(
+        "--sampler", choices=("vllm", "torch"), help="of chains to filter (vllm; torch where all is small)"
+    )
     parser.add_argument(
         "--ablation",
         choices=("no-reasoning-reward", "always-failed", "unfiltered"),
@@ -41,7 +43,8 @@ def main() -> None:
     told = {f.name: getattr(given, f.name) for f in fields(Plan) if getattr(given, f.name) is not None}
     folder = given.work or work() / ("mgrd-smoke" if given.smoke else "mgrd")
     begin = checkpoint.resolve(given.begin)
-    course = Course(replace(plan, **told), begin, folder, _sampler(given.sampler), given.ablation)
+    sampler = _sampler(given.sampler or ("torch" if given.smoke else "vllm"))
+    course = Course(replace(plan, **told), begin, folder, sampler, given.ablation)
     if given.ablation:
         known = course.rlvr(course.cold())
         for number in range(1, course.plan.rounds + 1):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from model.evaluation.scoring import last_number, same
-from model.training.mgrd.notes import HEARD, WORDS, Fact, Note, claimed, facts, notes
+from model.training.mgrd.notes import WORDS, Fact, Note, claimed, facts, notes
 from model.training.world import Answer, Utterance
 from model.training.world.perception import COMPARED, LESS, PROPERTIES
 
@@ -155,8 +155,3 @@ def right(said: Utterance, expected: Answer, reply: str) -> bool:
 def only_words(thinking: str) -> bool:
     """Reasoning over the transcript alone: there are thoughts, and none is of the sound."""
     return bool(thinking.strip()) and not acoustic(thinking)
-
-
-def beyond_hearing(thinking: str) -> bool:
-    """There is more than the line that repeats what was heard."""
-    return any(note.label != HEARD for note in notes(thinking))

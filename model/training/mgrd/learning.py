@@ -30,7 +30,6 @@ SAVE_EVERY = 60  # seconds
 PASSES = 2  # of the gradient over what was sampled once
 LONGEST = 96  # tokens of a sampled chain with its reply
 Figures = dict[str, float]
-Step = Callable[[random.Random], tuple[Tensor, Figures]]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from model.training.world.perception import PROPERTIES
 
-WORDS, HEARD = "words", "heard"
+WORDS = "words"
 ACOUSTIC = frozenset({"count", "pitch", "level", "length", "order", "voice", "around", "melody"})
 LINE = re.compile(r"([a-z]+): *(.*)")
 TOLD = {  # in a reply: the pattern, and what the fact is about (the other group is what is said of it)

@@ -96,7 +96,7 @@ def _corpus() -> Iterator[Clip]:
     """The clips of perception that are there, the latest first: those have most of it."""
     for path in reversed(corpus.parts(held_out=False)):
         for clip in corpus.stored(path):
-            if utterance_of(clip[0], clip[1]).family == "perception":
+            if utterance_of(clip[0], clip[1]).intent in world.FAMILIES["perception"]:
                 yield clip
 
 

@@ -26,6 +26,7 @@ from typing import Any, Literal
 import torch
 
 from model import checkpoint
+from model.network import AudioEncoder
 from model.prompt import END_THINK
 from model.training import features, world
 from model.training.conversations import OFTEN, Maker, Row, Source
@@ -65,12 +66,12 @@ class Plan:
     tested: int = 60  # held-out questions after hearing
     chains: int = 8
     rounds: int = 2
-    cold: int = 240
-    rlvr: int = 20
-    sft: int = 120
-    rl: int = 40
-    distil: int = 40
-    dpo: int = 40
+    cold: int = 160
+    rlvr: int = 15
+    sft: int = 80
+    rl: int = 30
+    distil: int = 30
+    dpo: int = 30
 
 
 SMOKE = Plan(16, 8, 6, 4, chains=4, rounds=2, cold=2, rlvr=1, sft=1, rl=1, distil=1, dpo=1)
@@ -232,7 +233,7 @@ class Course:
     def typed(self) -> list[Question]:
         return questions.typed(self.plan.text, "mgrd")
 
-    def _ears(self) -> Any:
+    def _ears(self) -> AudioEncoder:
         return checkpoint.load(self.begin).encoder
 
     @cached_property

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -82,12 +82,19 @@ class Utterance:
         """What the thoughts say was heard. Beeps and claps are numbered: each is a step of counting."""
         if self.heard:
             return self.heard
+        kinds = [e.kind for e in self.before + self.after]
+        numbers = [f" {kinds[: i + 1].count(k)}" if k in NUMBERED else "" for i, k in enumerate(kinds)]
+        return self._written(numbers)
+
+    @property
+    def sounded(self) -> str:
+        """What there is to hear, in words: sounds by their names, tones with their letters."""
+        return self._written([""] * len(self.before + self.after))
+
+    def _written(self, more: Sequence[str]) -> str:
+        """With something behind the name of each event."""
         events = self.before + self.after
-        kinds = [e.kind for e in events]
-        named = [
-            f"{e.kind} {kinds[: i + 1].count(e.kind)}" if e.kind in NUMBERED else e.kind + scale.letters(e)
-            for i, e in enumerate(events)
-        ]
+        named = [e.kind + scale.letters(e) + behind for e, behind in zip(events, more, strict=True)]
         count = len(self.before)
         return " ".join([*named[:count], *self.words.split(), *named[count:]])
 

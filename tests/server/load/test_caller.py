@@ -13,6 +13,7 @@ import pytest
 
 from server.load import command, run
 from server.load.caller import Caller, Manner
+from server.load.figures import Step
 from server.load.ledger import Said
 from server.load.questions import PACKAGED, Question, hesitating, questions
 from server.load.run import Target, search, step
@@ -160,7 +161,7 @@ async def test_a_step_measures_what_is_due_after_the_ramp_and_the_knee_is_search
         found = await step(Target(url), ASKED[:1], Manner(), load, told.append)
         assert found.said and all(3.0 <= one.due < 6.0 and one.status == "right" for one in found.said)
         assert found.cores.server is not None and found.cores.generator is None  # it is our own process
-    kept = []
+    kept: list[Step] = []
     knee = await search(
         NOBODY, ASKED[:1], Manner(), Load(2, 3.0, 3.0, shares=plain), 1.0, told.append, kept.append
     )

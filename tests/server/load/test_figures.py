@@ -14,12 +14,8 @@ from server.load.picture import Chart, svg
 
 
 def said(**given: Any) -> Said:
-    return Said(
-        **(
-            {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0, "status": "right"}
-            | given
-        )
-    )
+    usual: dict[str, Any] = {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0}
+    return Said(**(usual | {"status": "right"} | given))
 
 
 def step(*turns: Said, callers: int = 2) -> Step:

@@ -153,7 +153,7 @@ def spoken_items() -> list[Item]:
 
 
 def uro_bench(data: Path) -> None:
-    single = {
+    single: dict[str, dict[str, object]] = {
         "basic/Gsm8kEval": {"source_text": SUM, "target_text": "42"},
         "basic/AlpacaEval": {"source_text": SUM},
         "basic/StoralEval": {"source_text": SUM, "target_text": ["42", "forty two"]},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.evaluation.suites import mmar
+from model.evaluation.suites import mmar, mmau
 from model.evaluation.suites.item import SuiteError
 from tests.model.evaluation.suites import samples
 
@@ -16,7 +16,7 @@ def test_as_published(tmp_path: Path) -> None:
     (found,) = mmar.load(tmp_path)
     assert (found.name, found.group, found.answer) == ("clip", "mix-sound-speech", "A tone")
     assert found.sound.clip("", False).seconds == pytest.approx(26.0, abs=0.01)
-    assert mmar.score(found, "a tone") == 1
+    assert mmau.score(found, "a tone") == 1
 
 
 def test_not_there(tmp_path: Path) -> None:

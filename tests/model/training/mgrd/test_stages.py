@@ -10,7 +10,7 @@ import pytest
 
 from model import checkpoint
 from model.training.mgrd import stages
-from model.training.mgrd.chains import Sampler, torch_chains
+from model.training.mgrd.chains import Chain, Sampler, torch_chains
 from model.training.mgrd.filters import Kept
 from model.training.mgrd.questions import Question, typed
 from model.training.mgrd.sampler import Sampled
@@ -54,9 +54,9 @@ def test_it_goes_through_all_stages_once(spoken: list[Question], tmp_path: Path)
     assert (tmp_path / "result" / "chat_template.jinja").exists()
 
 
-def chains(course: Course, questions: list[Question], kept: list[list[Kept]]) -> list[stages.Chain]:
+def chains(course: Course, questions: list[Question], kept: list[list[Kept]]) -> list[Chain]:
     return [
-        stages.Chain(question, Sampled((i, j), True), "", "", one)
+        Chain(question, Sampled((i, j), True), "", "", one)
         for i, (question, group) in enumerate(zip(questions, kept, strict=True))
         for j, one in enumerate(group)
     ]

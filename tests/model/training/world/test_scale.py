@@ -13,6 +13,7 @@ def test_a_tone_has_three_letters_and_a_sweep_two() -> None:
     assert scale.letters(Event("beep", 0.1, 880.0)) == ""
     heard = Utterance("perception", "tones_pitch", "which is higher", "k", before=(tone, Event("clap", 0.1)))
     assert heard.noted == "toneHSF clap 1 which is higher"
+    assert heard.sounded == "toneHSF clap which is higher"
 
 
 def test_more_is_later_in_the_scale() -> None:
