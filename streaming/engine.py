@@ -167,7 +167,9 @@ class VllmEngine:
         torch.set_num_threads(1)  # this process runs but small kernels; two threads on busy cores cost 30 x
         arguments, named = list(vllm_args), adapters or {}
         if named:
-            arguments = ["--enable-lora", "--max-loras", str(len(named)), *arguments]
+            # One slot stays empty, the last: on the CPU vLLM looks for "none" at -1 (lora/ops/torch_ops): a
+            # request without an adapter would get another's as soon as both are in one batch.
+            arguments = ["--enable-lora", "--max-loras", str(len(named) + 1), *arguments]
         engine = await asyncio.to_thread(_create, folder, config, arguments)
         engine.adapters = _lora(named)
         return engine
