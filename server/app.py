@@ -105,6 +105,7 @@ def create_app(
     store: Store | None = None,
     drain: Drain | None = None,
     name: str = "",
+    adapters: tuple[str, ...] = (),
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
@@ -112,7 +113,8 @@ def create_app(
     that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
     `resume_seconds` is how long a conversation is kept whose line has dropped; `ice` is how calls find their
     way, and `connect_seconds` how long they have for it. `store` is where conversations are kept for other
-    servers, `drain` when this one ends, and `name` what it is called among them.
+    servers, `drain` when this one ends, and `name` what it is called among them; `adapters` are further
+    models.
     """
     metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation, engine.free_tokens)
 
@@ -134,6 +136,7 @@ def create_app(
         store=store,
         drain=drain or Drain(),
         name=name,
+        adapters=adapters,
     )
     calls = Calls(host, ice or Ice(), connect_seconds)
 
@@ -179,7 +182,7 @@ async def _realtime(ws: WebSocket) -> None:
         await ws.send_denial_response(_leaving(served))
         return
     if token is None:
-        await realtime(ws, served.host, account, caller.session)
+        await realtime(ws, served.host, account, caller.session, ws.query_params.get("model"))
     else:
         await resume(ws, served.host, account, token, ws.query_params.get("after"))
 
@@ -253,7 +256,10 @@ async def _call(request: Request) -> Response:
             after = request.query_params.get("after")
             call_id, sdp = await served.calls.resume(offered.sdp, account, token, after)
         else:
-            call_id, sdp = await served.calls.open(offered.sdp, account, caller.session, offered.session)
+            model = request.query_params.get("model")
+            call_id, sdp = await served.calls.open(
+                offered.sdp, account, caller.session, offered.session, model=model
+            )
     except Denied as denied:
         return _denied(served, denied)
     except TooLarge:
@@ -312,8 +318,11 @@ async def _models(request: Request) -> Response:
         _caller(request)
     except Denied as denied:
         return _denied(served, denied)
-    model = {"id": served.model, "object": "model", "created": 0, "owned_by": "soundmind"}
-    return JSONResponse({"object": "list", "data": [model]})
+    models = [
+        {"id": name, "object": "model", "created": 0, "owned_by": "soundmind"}
+        for name in (served.model, *served.host.adapters)
+    ]
+    return JSONResponse({"object": "list", "data": models})
 
 
 async def _healthz(request: Request) -> Response:

@@ -75,15 +75,19 @@ class Calls:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def open(self, offer: str, account: Account, *wanted: ce.Session | None) -> tuple[str, str]:
+    async def open(
+        self, offer: str, account: Account, *wanted: ce.Session | None, model: str | None = None
+    ) -> tuple[str, str]:
         """The new call's id, and the SDP to answer with. `wanted`: how it is set, the later over the earlier.
+
+        `model`: as the client has it in its address.
 
         Raises BadOffer, ProtocolError, SessionError, LimitReached, SessionFull and EngineUnavailable.
         """
         seconds = account.limits.session_seconds
 
         async def begin(line: Line) -> Call:
-            return Call(self._host, account, self._state(seconds, wanted), line)
+            return Call(self._host, account, self._state(seconds, wanted, model), line)
 
         answered: Answered = asyncio.get_running_loop().create_future()
         return await self._answer(self._hold(offer, account, begin, seconds, answered), answered)
@@ -182,9 +186,11 @@ class Calls:
             answered.cancel()
             await peer.close()
 
-    def _state(self, seconds: float | None, wanted: tuple[ce.Session | None, ...]) -> SessionState:
+    def _state(
+        self, seconds: float | None, wanted: tuple[ce.Session | None, ...], model: str | None
+    ) -> SessionState:
         """Raises SessionError and ProtocolError for what cannot be."""
-        state = self._host.state(None, None if seconds is None else int(time.time() + seconds))
+        state = self._host.state(None, None if seconds is None else int(time.time() + seconds), model)
         for session in wanted:
             state = state if session is None else state.updated(session)
         asked.check(state.settings)

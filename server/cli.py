@@ -86,10 +86,6 @@ def _expected() -> tuple[type[Exception], ...]:
     from server.serving import ServeError
 
     found: list[type[Exception]] = [AskError, AudioFileError, ServeError]
-    if "server.plan" in sys.modules:
-        from server.plan import PlanError
-
-        found.append(PlanError)
     if "server.evaluate" in sys.modules:
         from model.checkpoint import CheckpointError
         from model.evaluation.clips import ClipsError
@@ -309,9 +305,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(
         commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
     )
-    plan_command.add(
-        commands.add_parser("plan", help="what does a machine hold? on paper", description=plan_command.HELP)
-    )
+    plan_command.add(commands)
     benches = commands.add_parser("bench", help="measure a server").add_subparsers(
         required=True, metavar="BENCH"
     )
@@ -358,6 +352,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--store", metavar="URL", help="keep conversations there, for other servers: redis://…"
+    )
+    parser.add_argument(
+        "--lora", action="append", metavar="NAME=FOLDER", help="an adapter, a model of that name"
     )
     parser.add_argument("--name", metavar="NAME", help="of this server among others, for their proxy")
     _add_windows(parser)

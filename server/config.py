@@ -65,9 +65,8 @@ class Config:
     replies_per_minute: int | None = None
     engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died
     resume_s: float = 60.0  # that a conversation is kept whose line has dropped
-    store: str | None = (
-        None  # where conversations are kept for other servers: redis://HOST:PORT; None: nowhere
-    )
+    lora: tuple[str, ...] = ()  # NAME=FOLDER: adapters, which clients ask for as models
+    store: str | None = None  # where conversations are kept for other servers; None: nowhere
     name: str | None = None  # of this server among others, for the proxy in front of them
     drain_s: float = 25.0  # that conversations have to end or to go elsewhere, when the server is to stop
     log_format: Format = "text"
@@ -105,6 +104,10 @@ class Config:
             )
         if self.name is not None and not NAME.fullmatch(self.name):
             raise ConfigError(f"name: expected letters, digits and dashes, got {self.name!r}")
+        for adapter in self.lora:
+            name, _, folder = adapter.partition("=")
+            if not name or not folder or not (Path(folder) / "adapter_config.json").is_file():
+                raise ConfigError(f"lora: expected NAME=FOLDER with an adapter_config.json, got {adapter!r}")
         if not all(self.api_keys):
             raise ConfigError("api_keys: expected some text, got nothing")
         for name in ("model", "host", "alias", "api_key"):
@@ -115,6 +118,11 @@ class Config:
     def windows(self) -> Windows:
         """What of the live audio is encoded when."""
         return Windows.of(self.look_ahead_ms, self.left_context_s * 1000)
+
+    @property
+    def adapters(self) -> dict[str, Path]:
+        """Folders of LoRA adapters by their names."""
+        return {name: Path(folder) for name, _, folder in (one.partition("=") for one in self.lora)}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -167,7 +175,7 @@ POSITIVE = (
 )
 SWITCHES = {"log_content"}
 ON_OR_OFF = {"true": True, "1": True, "false": False, "0": False}
-LISTS = ("vllm_args", "api_keys", "origins", "ice_servers")
+LISTS = ("vllm_args", "api_keys", "origins", "ice_servers", "lora")
 
 
 def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = None) -> Config:

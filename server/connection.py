@@ -44,6 +44,7 @@ from streaming.events import (
 )
 from streaming.ids import new_id
 from streaming.mouth import Player
+from streaming.places import ADAPTER
 from streaming.snapshot import Snapshot
 
 SLICE_MS = 200  # of one event's audio: after so much the others have their turn
@@ -98,13 +99,24 @@ class Host:
     store: Store | None = None  # shared with other servers, where there are any
     drain: Drain = field(default_factory=Drain)
     name: str = ""  # of this server among others
+    adapters: tuple[str, ...] = ()  # further models that clients may ask for: LoRA, by name
 
-    def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
-        """A new session's, maybe set already."""
+    def state(
+        self, wanted: ce.Session | None = None, expires_at: int | None = None, model: str | None = None
+    ) -> SessionState:
+        """A new session's, maybe set already. `model`: as the client has it in its address."""
         state = SessionState(
-            new_id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
+            new_id("sess"),
+            self.served(model),
+            encoding=self.encoding,
+            voices=self.voices,
+            expires_at=expires_at,
         )
         return state if wanted is None else state.updated(wanted)
+
+    def served(self, model: str | None) -> str:
+        """An adapter of that name; else what is served, whatever clients call it."""
+        return model if model in self.adapters else self.model
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,7 @@ class Connection:
         self._taken = taken
         self._keeper = None if taken is None else taken.keeper
         self._state = self._granted(state)
+        ADAPTER.set(state.model)  # of all that this task spawns; no adapter has the model's own name
         self._observer = host.observer(state.id)
         self._session = host.session(self._emit, self._state.settings, self._observer)
 

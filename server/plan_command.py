@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from typing import Any
 
 from server import plan
 from server.shutdown import Shutdown
@@ -13,7 +15,9 @@ and thinking tokens a second as memory bandwidth allows, each with its formula. 
 nothing is measured."""
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+def add(commands: Any) -> None:
+    """To argparse's commands, whose type has no public name."""
+    parser = commands.add_parser("plan", help="what does a machine hold? on paper", description=HELP)
     parser.set_defaults(command=run)
     parser.add_argument(
         "model",
@@ -32,7 +36,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
-    """Raises PlanError."""
+    """Returns the exit code."""
+    try:
+        return _print(args)
+    except plan.PlanError as error:
+        print(f"soundmind: {error}", file=sys.stderr)
+        return 1
+
+
+def _print(args: argparse.Namespace) -> int:
     copies = args.data_parallel
     if args.count % copies:
         raise plan.PlanError(f"{args.count} GPUs make no {copies} equal parts")

@@ -184,7 +184,7 @@ async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
         from streaming.warm_up import warm_up
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
-        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args)) as engine:
+        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args, config.adapters)) as engine:
             try:
                 await warm_up(engine)
             except SessionError as error:
@@ -260,6 +260,7 @@ async def _app(
         store=store,
         drain=drain,
         name=config.name or "",
+        adapters=tuple(config.adapters),
     )
 
 

@@ -51,7 +51,7 @@ async def take(host: Host, token: str) -> tuple[Taking, tuple[Logged, ...]]:
     if found is None:
         raise ResumeFailed(UNKNOWN)
     kept, events = found
-    session = replace(kept.session, model=host.model, voices=host.voices)
+    session = replace(kept.session, model=host.served(kept.session.model), voices=host.voices)
     return Taking(replace(aged(kept), session=session), keeper), events
 
 

@@ -35,16 +35,22 @@ NORMAL, TRY_AGAIN, INTERNAL, POLICY, RESTART = 1000, 1013, 1011, 1008, 1012
 logger = logging.getLogger("soundmind")
 
 
-async def realtime(ws: WebSocket, host: Host, account: Account, wanted: ce.Session | None = None) -> None:
+async def realtime(
+    ws: WebSocket,
+    host: Host,
+    account: Account,
+    wanted: ce.Session | None = None,
+    model: str | None = None,
+) -> None:
     """Hold one conversation, from the handshake to the close, or beyond it where the client may come back.
 
-    `wanted`: how it is set to begin with.
+    `wanted`: how it is set to begin with; `model`: as the client has it in its address.
     """
     narrator, seconds = Narrator(new_id("conv")), account.limits.session_seconds
     line = Line(ws, account, host.resume_seconds, server=host.name)
 
     async def begin(outbox: Outbox) -> Connection:
-        state = host.state(wanted, None if seconds is None else int(time.time() + seconds))
+        state = host.state(wanted, None if seconds is None else int(time.time() + seconds), model)
         return Connection(line, host, narrator, outbox, account, state, line)
 
     try:

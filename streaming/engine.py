@@ -19,7 +19,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ from model.prompt import Prompt
 from streaming.context import Context
 from streaming.events import EngineUnavailable, Forgotten, Refused
 from streaming.figures import Figures
-from streaming.places import RANK, Places
+from streaming.places import ADAPTER, RANK, Places
 from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
@@ -150,17 +150,29 @@ class VllmEngine:
         self._dead = False
         self._limits: set[asyncio.Timeout] = set()  # of what is awaited
         self._processes = processes
+        self.adapters: Mapping[str, Any] = {}  # vLLM's requests for them, by name
 
     @classmethod
-    async def start(cls, folder: Path, vllm_args: Sequence[str] = ()) -> VllmEngine:
+    async def start(
+        cls, folder: Path, vllm_args: Sequence[str] = (), adapters: Mapping[str, Path] | None = None
+    ) -> VllmEngine:
         """Bring the engine up on a checkpoint, in 20 to 35 s. `vllm_args` go to vLLM's own parser.
+
+        `adapters`: LoRA adapters for its decoder, by the names that conversations ask for them with.
 
         Raises CheckpointError for what is no complete checkpoint, before anything is started, and
         EngineStartError when vLLM refuses.
         """
         config = checkpoint.check(folder)
         torch.set_num_threads(1)  # this process runs but small kernels; two threads on busy cores cost 30 x
-        return await asyncio.to_thread(_create, folder, config, list(vllm_args))
+        arguments, named = list(vllm_args), adapters or {}
+        if named:
+            # One slot stays empty, the last: on the CPU vLLM looks for "none" at -1 (lora/ops/torch_ops): a
+            # request without an adapter would get another's as soon as both are in one batch.
+            arguments = ["--enable-lora", "--max-loras", str(len(named) + 1), *arguments]
+        engine = await asyncio.to_thread(_create, folder, config, arguments)
+        engine.adapters = _lora(named)
+        return engine
 
     async def close(self) -> None:
         """End the engine's processes, also of one that has died: those that outlived it are killed.
@@ -301,7 +313,9 @@ class VllmEngine:
             raise EngineUnavailable("the engine is not running")
         try:
             name, rank = uuid.uuid4().hex, RANK.get()
-            async with aclosing(self._llm.generate(prompt, params, name, data_parallel_rank=rank)) as outputs:
+            lora = self.adapters.get(ADAPTER.get() or "")
+            generated = self._llm.generate(prompt, params, name, lora_request=lora, data_parallel_rank=rank)
+            async with aclosing(generated) as outputs:
                 while (output := await self._while_it_lives(outputs)) is not None:
                     yield output
         except EngineDeadError as error:
@@ -356,6 +370,15 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
         if isinstance(handler, logging.StreamHandler):
             handler.stream = sys.stderr  # what it was when vLLM was imported, above, is closed
     return VllmEngine(llm, figures, config, prompt, folder, _others(before))
+
+
+def _lora(adapters: Mapping[str, Path]) -> Mapping[str, Any]:
+    from vllm.lora.request import LoRARequest
+
+    return {
+        name: LoRARequest(name, at, str(folder))
+        for at, (name, folder) in enumerate(adapters.items(), start=1)
+    }
 
 
 def _least(told: Any, token_ids: Sequence[int]) -> float:

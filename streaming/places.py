@@ -11,7 +11,9 @@ from contextvars import ContextVar
 
 from streaming.events import SessionFull
 
-RANK: ContextVar[int | None] = ContextVar("rank", default=None)  # of the conversation that a task is of
+# Of the conversation that a task is of: whoever spawns tasks within it hands these on.
+ADAPTER: ContextVar[str | None] = ContextVar("adapter", default=None)  # by its name, of those there are
+RANK: ContextVar[int | None] = ContextVar("rank", default=None)
 
 
 class Places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from server.plan import (
     decoder_parameters,
     encoder_parameters,
     kv_bytes,
+    kv_tokens,
     plan,
     shape,
 )
@@ -67,6 +69,18 @@ def test_what_fits_and_how_fast_it_can_be() -> None:
     assert (twice.sessions, twice.alone) == (2 * once.sessions, once.alone)
     fewer = plan(r1, Machine(h100, 2), weight_bytes=1.0)
     assert fewer.alone > 1.7 * made.alone and fewer.kv_tokens > made.kv_tokens
+
+
+def test_it_agrees_with_what_vllm_reports_for_nano(live: str) -> None:
+    """The engine's KV cache is 1 GiB there, in float32; what conversations hold is not free."""
+    with urllib.request.urlopen(f"{live}/metrics") as response:
+        told = dict(
+            line.split() for line in response.read().decode().splitlines() if line.startswith("soundmind_")
+        )
+    config = shape("nano")
+    length = config.text.max_position_embeddings
+    has = float(told["soundmind_kv_free_tokens"]) + float(told["soundmind_sessions"]) * length
+    assert kv_tokens(GIB, kv_bytes(config.text, 4), 32) == pytest.approx(has, rel=0.05)
 
 
 def test_what_does_not_fit_is_told() -> None:
