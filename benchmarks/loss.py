@@ -201,7 +201,7 @@ def _seconds(values: Sequence[float]) -> str:
 
 
 def picture(rows: dict[str, Row]) -> str:
-    """Right answers, loss by way."""
+    """Right answers, loss by way; without the rows of which nothing was asked."""
 
     def cell(condition: Condition) -> Cell:
         asked = rows.get(str(condition), Row()).asked
@@ -230,10 +230,14 @@ def picture(rows: dict[str, Row]) -> str:
     )
     return svg(
         [
-            Table("Right answers, packets lost", tuple(ways), shares),
-            Table("Right answers, packets late", ("0 % lost", "5 % lost"), late),
+            Table("Right answers, packets lost", tuple(ways), tuple(filter(_asked, shares))),
+            Table("Right answers, packets late", ("0 % lost", "5 % lost"), tuple(filter(_asked, late))),
         ]
     )
+
+
+def _asked(row: tuple[str, tuple[Cell, ...]]) -> bool:
+    return any(cell.n for cell in row[1])
 
 
 def report(results: Results) -> str:
