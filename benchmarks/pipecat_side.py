@@ -50,6 +50,7 @@ CYCLE = 300  # packets from one turn of a caller to its next: 6 s
 TICK = 0.002  # seconds; in each, a tenth of the callers sends its packet
 SLOTS = 10
 LAG = 0.2  # seconds
+LATEST = 1.5  # seconds after a turn, from which on its reply is missing
 FEW = 2  # callers whose replies are as soon as can be
 SILENT = 16  # callers who say nothing
 SETUP, MOST_SETUP = 0.1, 15.0  # seconds for a line to be set up, and for all: not measured
@@ -178,6 +179,10 @@ class Talker:
         self.missing += self.asked is not None
         self.asked = now
 
+    def over(self, now: float) -> None:
+        """Nothing more is waited for."""
+        self.missing += self.asked is not None and now - self.asked > LATEST
+
     async def hear(self) -> None:
         now = asyncio.get_running_loop().time
         async for message in self._ws:
@@ -219,6 +224,8 @@ async def step(side: Side, url: str, callers: int, seconds: float, silent: bool 
         await meter.start()
         tardy, sent = await _talk(talkers, made, last, seconds)
         cores = await meter.read()
+        for talker in talkers:
+            talker.over(asyncio.get_running_loop().time())
         for task in hearing:
             task.cancel()
         await asyncio.gather(*hearing, return_exceptions=True)
@@ -241,7 +248,7 @@ async def _talk(talkers: list[Talker], made: list[bytes], last: int, seconds: fl
             talker.send(made[at])
             sent += 1
             tardy += late
-            if at == last and turn >= len(made) // 10:  # whoever began within its speech says it only partly
+            if at == last and turn >= last:  # who was in the middle of it at first has not said all of it
                 talker.ask(loop.time())
     return tardy, sent
 

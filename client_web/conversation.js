@@ -264,11 +264,13 @@ export class Conversation {
   }
 
   #packet({ pcm, level }) {
-    const sent = this.link !== null && this.line !== "connecting" && (this.settings.talk === "open" || this.pressed);
+    const track = this.carrier === "webrtc"; // which keeps nothing until a lost line is there again
+    const open = this.link !== null && this.line !== "connecting" && !(track && this.line === "lost");
+    const sent = open && (this.settings.talk === "open" || this.pressed);
     this.levels.push({ level, ms: sent && !this.astray ? this.sentMs : null });
     if (this.levels.length > LEVELS) this.levels.shift();
     if (!sent) return;
-    if (this.transport !== "webrtc") this.#send({ type: "input_audio_buffer.append", audio: encode(pcm) });
+    if (!track) this.#send({ type: "input_audio_buffer.append", audio: encode(pcm) });
     this.sentMs += PACKET_MS;
     this.pressedMs += PACKET_MS;
     this.sentAt = performance.now();

@@ -7,7 +7,7 @@
 
 const PATIENCE = 8000; // ms until the channel is open
 const GATHERING = 2000; // ms for the addresses of this machine
-const AWAY = 2000; // ms without a way through the network: a call that goes on over another comes sooner
+const AWAY = 5000; // ms without a way through the network: a call that goes on over another comes sooner
 
 /** `heard(stream)` is given what the server says. */
 export async function openWebRtc({ query, secret, track, audio, heard, told, closed }) {

@@ -216,15 +216,13 @@ class Page:
         feature = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
         await self.command("Emulation.setEmulatedMedia", features=[feature])
 
-    async def offline(self, on: bool, packet_loss: int = 0) -> None:
-        """`packet_loss`: percent, of WebRTC alone."""
+    async def offline(self, on: bool) -> None:
         await self.command(
             "Network.emulateNetworkConditions",
             offline=on,
             latency=0,
             downloadThroughput=-1,
             uploadThroughput=-1,
-            packetLoss=packet_loss,
         )
 
     async def go(self, url: str) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import random
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from benchmarks.soak import FLAT, Soak, against, grown, picture, table
 from server.load.caller import Manner
-from server.load.ledger import Said
 from server.load.questions import Question
 from tests.server.client import pcm
+from tests.server.load.turns import said
 from tests.server.scripted_server import Rote, running
 
 STEADY = {
@@ -38,11 +37,6 @@ def samples(count: int = 40, rising: str = "", by: float = 0.0) -> list[dict[str
         }
         for at in range(count)
     ]
-
-
-def said(**given: Any) -> Said:
-    usual: dict[str, Any] = {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0}
-    return Said(**(usual | {"status": "right"} | given))
 
 
 def test_noise_is_flat() -> None:

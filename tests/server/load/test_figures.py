@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -11,11 +10,7 @@ import pytest
 from server.load.figures import Cores, Knee, Step, percentile, progress, reasons, table
 from server.load.ledger import Said
 from server.load.picture import Chart, svg
-
-
-def said(**given: Any) -> Said:
-    usual: dict[str, Any] = {"caller": 0, "kind": "question", "question": "q", "due": 1, "behind": 0}
-    return Said(**(usual | {"status": "right"} | given))
+from tests.server.load.turns import said
 
 
 def step(*turns: Said, callers: int = 2) -> Step:
