@@ -202,7 +202,11 @@ class Replies:
         self._request = snapshot.request
         self._loudspeaker.restore(snapshot.made)
         for making in (*snapshot.asides, *filter(None, [snapshot.making])):
-            self._go_on(making, settings, instead(making.request))
+            try:
+                context = instead(making.request)
+            except SessionError:  # what it was to has been deleted meanwhile: it goes on all the same
+                context = None
+            self._go_on(making, settings, context)
 
     def _go_on(self, making: Making, settings: SessionSettings, instead: Context | None) -> None:
         settings, outside = asked.merged(settings, making.request), making.request.outside

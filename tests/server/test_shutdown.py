@@ -13,9 +13,10 @@ import pytest
 from tests.processes import ROOT, alive
 
 # A process with a child and a grandchild. `orderly` waits to be stopped, `stuck` does not stop, `starting`
-# has nothing to stop yet.
+# has nothing to stop yet, `draining` needs longer than there is, unless it may drain.
 PROGRAM = """
 import signal, subprocess, sys, threading, time
+from contextlib import nullcontext
 from server.shutdown import Shutdown, exit_now
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run under nohup
@@ -28,7 +29,11 @@ stopped = threading.Event()
 print("ready", flush=True)
 if sys.argv[1] == "starting":
     time.sleep(600)
-with shutdown.orderly(stopped.set if sys.argv[1] == "orderly" else lambda: print("asked", flush=True)):
+drain = threading.Timer(1.5, stopped.set).start if sys.argv[1] == "draining" else stopped.set
+with (
+    shutdown.orderly(stopped.set if sys.argv[1] == "orderly" else lambda: print("asked", flush=True)),
+    shutdown.draining(drain, 60.0) if sys.argv[1] == "draining" else nullcontext(),
+):
     while not stopped.wait(0.05):
         pass
 print("stopped", flush=True)
@@ -65,6 +70,11 @@ def test_an_orderly_end(number: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_with_nothing_to_end_in_good_order(number: int) -> None:
     assert ended("starting", number) == (128 + number, "")
+
+
+def test_to_drain_is_given_more_time_and_to_be_interrupted_is_not() -> None:
+    assert ended("draining", signal.SIGTERM) == (0, "stopped\n")
+    assert ended("draining", signal.SIGINT) == (128 + signal.SIGINT, "asked\n")
 
 
 def test_time_is_up() -> None:

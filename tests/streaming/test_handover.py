@@ -17,6 +17,7 @@ from streaming.events import (
     Given,
     ItemAdded,
     Message,
+    Reference,
     ReplyStarted,
     ResponseDone,
     ResponseRequest,
@@ -203,6 +204,21 @@ async def test_one_outside_the_conversation_goes_on_too() -> None:
         assert said(first) + said(second) == SAID
         assert "what else?" in text_of(second.engine.requests[-1])
         assert not second.session.snapshot().turns
+
+
+async def test_one_whose_input_was_deleted_meanwhile_goes_on_all_the_same() -> None:
+    steps = Steps()
+    async with talk(steps.engine, PLAIN) as first:
+        first.session.add_item(Message("asked", "user", text="what else?"))
+        first.session.create_response(ResponseRequest(input=(Reference("asked"),)))
+        await steps.let(first, 20)
+        first.session.delete_item("asked")
+        snapshot = first.session.snapshot()
+    async with talk(ScriptedEngine(going_on), PLAIN) as second:
+        second.session.restore(snapshot)
+        await second.settle()
+        assert said(first) + said(second) == SAID
+        assert [e.status for e in second.of(ResponseDone)] == ["completed"]
 
 
 async def test_what_came_behind_a_reply_in_the_making_stays_behind_it() -> None:
