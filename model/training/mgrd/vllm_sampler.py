@@ -120,7 +120,10 @@ def main(folder: str, job_file: str, out_file: str) -> None:
     )
     engine = llm.llm_engine
     for number, (ids, heard) in enumerate(job["prompts"]):
-        items = [AudioItem(f"{number} {offset}", offset, *rest) for offset, *rest in heard]
+        items = [
+            AudioItem(f"{number} {offset}", offset, tokens, mel, window)
+            for offset, tokens, mel, window in heard
+        ]
         params = SamplingParams(
             n=job["count"],
             temperature=1.0,
