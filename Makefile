@@ -10,7 +10,7 @@ NEEDED = $(shell sed -n 's/^requires-python = ">=\(.*\)"/\1/p' pyproject.toml)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run clients test check nano clean
+.PHONY: help setup run clients test check soak nano mgrd clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +42,14 @@ check: $(READY)  ## style, types, import rules, versions
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python tools/check_versions.py
 
+soak: $(READY)  ## two hours of callers, rude ones and killed engines (ARGS="--minutes 10" for less)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
+
 nano: $(READY)  ## trains the embedded model again, from nothing
 	@$(BIN)/python -m model.training
+
+mgrd: $(READY)  ## grounds its thoughts in what it hears: distillation and rewards (ARGS="--smoke" in small)
+	@$(BIN)/python -m model.training.mgrd $(ARGS)
 
 clean:  ## removes the virtual environment and every cache
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

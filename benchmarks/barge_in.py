@@ -121,11 +121,11 @@ class Watched(Session):
     watch: Watch
     voiced = b""  # the packet that begins with the first voiced sample
 
-    def append_audio(self, pcm: bytes) -> None:
+    async def listen(self, pcm: bytes) -> None:
         if pcm == Watched.voiced:
             self.watch.at.clear()
             self.watch.note("arrived")
-        super().append_audio(pcm)
+        await super().listen(pcm)
 
     def _happened(self, event: Happened, *args: Any, **kwargs: Any) -> None:
         super()._happened(event, *args, **kwargs)

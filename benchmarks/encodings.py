@@ -1,6 +1,6 @@
 """Two ways to encode a spoken turn, and what each costs: right answers, words, the wait for a first token.
 
-    python -m benchmarks.encodings [--model nano] [--count 60] [--long 20] [--repeats 3] [--out DIR]
+    python -m benchmarks.encodings [--model nano] [--count 60] [--long 20] [--repeats 3] [--grid] [--out DIR]
 
 Offline each turn is encoded whole. Live it is encoded in chunks while it is spoken (incremental), each once
 so much audio behind it has been heard (held back) and with so much before it (left context); or the turn that
@@ -63,9 +63,12 @@ class Setting:
         return f"incremental, held back {self.look_ahead_ms} ms, left context {left}"
 
 
-def settings() -> list[Setting]:
+def settings(grid: bool = False) -> list[Setting]:
+    """Offline, refined, and in chunks with one of the two varied, or each with each (`grid`)."""
+    usual = Setting("incremental")
     chunks = [Setting("incremental", ms, left) for ms in LOOK_AHEADS_MS for left in LEFTS_S]
-    return [Setting("whole"), Setting("refined"), *chunks]
+    chosen = [s for s in chunks if grid or usual.left_s == s.left_s or usual.look_ahead_ms == s.look_ahead_ms]
+    return [Setting("whole"), Setting("refined"), *chosen]
 
 
 # --- long turns ---
@@ -222,20 +225,21 @@ def main() -> None:
     parser.add_argument(
         "--repeats", type=int, default=3, help="waits for each setting and length (3; 0: none)"
     )
+    parser.add_argument("--grid", action="store_true", help="every look-ahead with every left context")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     r = random.Random("encodings")
     said = clips.held_out()
     cases = built.families(said, given.count, built.SPOILED)
     long = strung(said, given.long, r)
-    cases += [*hesitating(clips.hesitations(), r)[: given.long], *long]
+    cases += [*hesitating(clips.hesitations(2 * given.long), r)[: given.long], *long]
     respondent = Respondent(checkpoint.resolve(given.model))
     raw: dict[str, Any] = {"model": given.model, "answers": [], "waits": {}}
-    for setting in settings():
+    for setting in settings(given.grid):
         raw["answers"].append(measured(respondent, cases, long, setting))
         print(table(raw).splitlines()[-1], flush=True)
     if given.repeats:
-        timed = [setting for setting in settings() if setting.encoding != "whole"]
+        timed = [setting for setting in settings(given.grid) if setting.encoding != "whole"]
         raw["waits"] = asyncio.run(waits(given.model, timed, given.repeats))
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "encodings.json").write_text(json.dumps(raw, indent=1) + "\n")

@@ -175,22 +175,23 @@ class Bad:
             f"GET {where.path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
         ).encode()
-        writer.write(
-            self._dice.choice(
-                (
-                    b"",
-                    self._dice.randbytes(200),
-                    upgrade[: self._dice.randrange(len(upgrade))],
-                    upgrade,
-                    upgrade + self._dice.randbytes(100),
-                    upgrade + b"\x81\x05hello",  # a frame without its mask
-                )
+        hello = self._dice.choice(
+            (
+                b"",
+                self._dice.randbytes(200),
+                upgrade[: self._dice.randrange(len(upgrade))],
+                upgrade,
+                upgrade + self._dice.randbytes(100),
+                upgrade + b"\x81\x05hello",  # a frame without its mask
             )
         )
-        with suppress(OSError):
-            await asyncio.wait_for(writer.drain(), 1)
-            await asyncio.sleep(0.01)
-        writer.transport.abort()
+        try:
+            writer.write(hello)
+            with suppress(OSError):
+                await asyncio.wait_for(writer.drain(), 1)
+                await asyncio.sleep(0.01)
+        finally:
+            writer.transport.abort()
 
 
 # --- the good one ---

@@ -1,11 +1,13 @@
-"""Spoken questions over WebRTC on a line that loses and delays packets: what is heard, and how soon answered.
+"""Spoken questions over a bad line, by WebRTC and by WebSocket: what is heard, and how soon answered.
 
-    python -m benchmarks.loss [--loss 0,1,5,10,20] [--jitter 0] [--fec on,off] [--count 100 | --folder FOLDER]
+    python -m benchmarks.loss [--count 100] [--callers 4] [--only TEXT] [--out benchmarks/results]
+    python -m benchmarks.loss --report        the table and the picture again, of what was measured
 
-One call a question, each through a relay of its own (`benchmarks.lossy`), spoken at speaking pace. The line
-turns bad once the call stands, for everything on it: audio both ways and events. `--count N` asks the
-built-in tests of nano's world, `--folder` your own recordings (as `soundmind eval`), neither of them the few
-of tests/recordings. The same questions are asked under every condition. Without --url a server is started.
+Needs root, or what `benchmarks.lossy` says. A server of its own, with nano and its voice, is at one end of a
+line that is bad from the first packet on, both ways; questions of the built-in tests (`soundmind eval`) are
+spoken at the other end, each in a conversation of its own, the same ones under every condition. The
+conditions take turns, a few questions each, so that a busy machine is as hard on one as on another. What is
+finished is written at once, and not asked again by a run that goes on.
 """
 
 from __future__ import annotations
@@ -13,307 +15,263 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import platform
+import re
 import statistics
-import time
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from fractions import Fraction
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soxr
-from aiortc import (
-    MediaStreamTrack,
-    RTCConfiguration,
-    RTCDataChannel,
-    RTCPeerConnection,
-    RTCSessionDescription,
-)
-from aiortc.mediastreams import MediaStreamError
-from av.packet import Packet as Encoded
 from httpx import AsyncClient
 
-from benchmarks.lossy import Relay, Weather, host_candidate, redirected, without_candidates
-from model.evaluation import own
-from model.evaluation.case import Answered, Case, Clip, Outcome
-from model.evaluation.scoring import interval, right, word_error
-from server.audio_file import read_pcm
-from server.config import load
+from benchmarks.callers import Asked, ask, webrtc, websocket
+from benchmarks.lossy import HERE, Line, LineError, Weather
+from model.evaluation.case import Case
+from model.evaluation.report import Cell, Table, svg
+from model.evaluation.scoring import interval
 from server.evaluate import Wanted, cases
-from server.hearing import Hearing, Packet
-from server.opus import FRAME, RATE, Encoder
-from server.serving import serve
-from server.shutdown import Shutdown
-from server.webrtc import CHANNEL, Tap
+from tests.processes import soundmind
 
-RECORDINGS = Path(__file__).parent.parent / "tests" / "recordings"
-FRAME_SECONDS = FRAME / RATE
-LOUD = 200.0  # root mean square of 16-bit samples, from which on a frame is speech
-PATIENCE = 60.0  # seconds for an answer
-Wire = dict[str, Any]
+ROOT = Path(__file__).resolve().parent.parent
+PAGE, PICTURE = ROOT / "docs" / "loss.md", ROOT / "docs" / "loss.svg"
+MARKED = re.compile(r"(<!-- table: begin -->\n).*?(<!-- table: end -->)", re.DOTALL)
+FAMILIES = ("numbers", "sequences", "everyday")  # which nano knows well: it is the line that is measured
+SPOKEN = 200  # of each family, out of which the questions are taken evenly
+BLOCK = 25  # questions of a condition at a time
+LIKELY = 5  # percent of loss, at least, that an encoder with FEC makes ready for
 
 
 @dataclass(frozen=True)
 class Condition:
-    loss: int  # percent
-    jitter: int  # ms
-    fec: bool
+    """`loss` and `overtaken` in percent of the packets, `jitter` in ms at most."""
+
+    transport: str = "WebRTC"
+    loss: int = 0
+    fec: bool = True
+    jitter: int = 0
+    overtaken: int = 0
 
     def __str__(self) -> str:
-        return f"{self.loss} % loss, {self.jitter} ms jitter, FEC {'on' if self.fec else 'off'}"
+        how = [self.transport]
+        how += ["no FEC"] * (self.transport == "WebRTC" and not self.fec)
+        how += [f"{self.jitter} ms jitter"] * bool(self.jitter)
+        how += [f"{self.overtaken} % overtaken"] * bool(self.overtaken)
+        return f"{', '.join(how)}: {self.loss} % lost"
+
+    @property
+    def weather(self) -> Weather:
+        return Weather(self.loss / 100, self.jitter / 1000, self.overtaken / 100)
+
+
+LOSSES = (0, 1, 5, 10, 20)
+CONDITIONS = (
+    *(Condition(loss=loss) for loss in LOSSES),
+    *(Condition(loss=loss, fec=False) for loss in LOSSES),
+    *(Condition("WebSocket", loss) for loss in LOSSES),
+    *(Condition(loss=loss, jitter=jitter) for jitter in (50, 100) for loss in (0, 5)),
+    *(Condition(loss=loss, overtaken=25) for loss in (0, 5)),
+    *(Condition("WebSocket", loss, jitter=100) for loss in (0, 5)),
+)
 
 
 @dataclass
-class Asked:
-    """What came of one question; `wait`: seconds from its last sample to the first sound of the reply."""
+class Row:
+    """What came of one condition so far."""
 
-    name: str
-    right: bool
-    said: str
-    heard: str | None
-    reply: str
-    error: str | None = None
-    wait: float | None = None
-    turn_ended: float | None = None
-    lost: int = 0
     passed: int = 0
-    wrong_words: int = 0
-    words: int = 0
+    lost: int = 0
+    asked: list[Asked] = field(default_factory=list)
 
 
-class Voice(MediaStreamTrack):
-    """Says a clip at speaking pace, and is silent before and after."""
-
-    kind = "audio"
-
-    def __init__(self, loss: int) -> None:
-        super().__init__()
-        self._encoder = Encoder(loss)
-        self._frames: list[bytes] = []
-        self._began = 0.0
-        self._sent = 0
-        self.fell_silent: float | None = None  # when the last frame of the clip went out
-
-    def say(self, pcm: bytes) -> None:
-        size = 2 * FRAME
-        self._frames = [pcm[at : at + size].ljust(size, b"\0") for at in range(0, len(pcm), size)]
-
-    async def recv(self) -> Encoded[Any]:
-        if self.readyState != "live":
-            raise MediaStreamError
-        now = time.monotonic()
-        self._began = self._began or now
-        await asyncio.sleep(max(0.0, self._began + self._sent * FRAME_SECONDS - now))
-        frame = self._frames.pop(0) if self._frames else None
-        packet = Encoded(self._encoder.encode(frame or bytes(2 * FRAME)))
-        packet.pts, packet.time_base = self._sent * 960, Fraction(1, 48_000)
-        self._sent += 1
-        if frame is not None and not self._frames:
-            self.fell_silent = time.monotonic()
-        return packet
+def questions(count: int) -> list[Case]:
+    """Raises ClipsError."""
+    wanted = Wanted(suites=("families",), families=FAMILIES, conditions=("clean",), count=SPOKEN)
+    found = [case for case in cases(wanted) if not case.before and not case.schemas and case.clip.voiced]
+    return found[:: max(1, len(found) // count)][:count]
 
 
-@dataclass
-class Caller:
-    """The client's end of one call."""
-
-    http: AsyncClient
-    condition: Condition
-    events: asyncio.Queue[Wire] = field(default_factory=asyncio.Queue)
-    packets: asyncio.Queue[Packet] = field(default_factory=asyncio.Queue)
-    sounded: float | None = None  # when the reply was first heard
-
-    async def ask(self, case: Case, seed: int) -> Asked:
-        self.voice = Voice(max(self.condition.loss, 5) if self.condition.fec else 0)
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        listening = asyncio.create_task(self._listen())
-        try:
-            transceiver = pc.addTransceiver(self.voice)
-            Tap.into(transceiver.receiver, self.packets.put_nowait)
-            channel = pc.createDataChannel(CHANNEL)
-            channel.on("message", lambda text: self.events.put_nowait(json.loads(text)))
-            await pc.setLocalDescription(await pc.createOffer())
-            sdp = await self._call(without_candidates(pc.localDescription.sdp))
-            async with Relay(host_candidate(sdp), seed) as relay:
-                await pc.setRemoteDescription(RTCSessionDescription(redirected(sdp, relay.port), "answer"))
-                try:
-                    async with asyncio.timeout(PATIENCE):
-                        asked = await self._converse(case, channel, relay)
-                except TimeoutError:
-                    asked = Asked(case.name, False, case.clip.words, None, "", f"nothing in {PATIENCE:g} s")
-                asked.lost, asked.passed = relay.lost, relay.passed
-                relay.weather = Weather()
-                await pc.close()
-            return asked
-        finally:
-            listening.cancel()
-            await pc.close()
-
-    async def _call(self, offer: str) -> str:
-        kind = {"content-type": "application/sdp"}
-        answer = await self.http.post("/v1/realtime/calls", content=offer, headers=kind)
-        answer.raise_for_status()
-        return answer.text
-
-    async def _until(self, kind: str, seen: dict[str, Wire]) -> Wire:
-        while True:
-            event = await self.events.get()
-            seen[event["type"]] = event
-            if event["type"] == kind:
-                return event
-
-    async def _converse(self, case: Case, channel: RTCDataChannel, relay: Relay) -> Asked:
-        seen: dict[str, Wire] = {}
-        await self._until("session.created", seen)
-        session: Wire = {"type": "realtime", "audio": {"input": {"transcription": {}}}}
-        if case.instructions:
-            session["instructions"] = case.instructions
-        channel.send(json.dumps({"type": "session.update", "session": session}))
-        await self._until("session.updated", seen)
-        relay.weather = Weather(self.condition.loss / 100, self.condition.jitter / 1000)
-        self.voice.say(_pcm(case.clip))
-        response = (await self._until("response.done", seen))["response"]
-        transcribed = "conversation.item.input_audio_transcription.completed"
-        if transcribed not in seen:
-            await self._until(transcribed, seen)
-        heard = seen[transcribed]["transcript"].strip()
-        return self._scored(case, response, heard, seen["soundmind.timings"])
-
-    def _scored(self, case: Case, response: Wire, heard: str, timings: Wire) -> Asked:
-        content = [part for item in response["output"] for part in item.get("content", ())]
-        reply = " ".join(part.get("transcript") or part.get("text") or "" for part in content)
-        answered = Answered(case, "served", Outcome(reply=reply, heard=heard))
-        wrong, words = word_error([answered])
-        quiet, sound, ended = self.voice.fell_silent, self.sounded, timings["turn_ended_ms"]
-        return Asked(
-            case.name,
-            right(case, answered.outcome),
-            case.clip.words,
-            heard,
-            reply,
-            wait=None if quiet is None or sound is None else sound - quiet,
-            turn_ended=None if ended is None else ended / 1000,
-            wrong_words=wrong,
-            words=words,
-        )
-
-    async def _listen(self) -> None:
-        hearing = Hearing()
-        while True:
-            samples = np.frombuffer(hearing.push(await self.packets.get()), "<i2").astype(np.float64)
-            loud = samples.size and np.sqrt(np.mean(samples**2)) > LOUD
-            if loud and self.sounded is None and self.voice.fell_silent is not None:
-                self.sounded = time.monotonic()
-
-
-def _pcm(clip: Clip) -> bytes:
-    samples = soxr.resample(clip.samples.astype(np.float32), 16_000, RATE)
-    return bytes(np.clip(np.rint(samples), -32768, 32767).astype("<i2").tobytes())
-
-
-def recorded() -> list[Case]:
-    """The questions that the tests ask, one a recording."""
-    found = []
-    for entry in json.loads((RECORDINGS / "manifest.json").read_text()):
-        if len(entry["texts"]) > 1 or not entry["expect"]:
-            continue
-        pcm = np.frombuffer(read_pcm(RECORDINGS / entry["file"]), "<i2").astype(np.float32)
-        samples = soxr.resample(pcm, RATE, 16_000).astype(np.int16)
-        said, answer = entry["texts"][0], entry["expect"][0]
-        clip = Clip(said, entry["voice"], samples)
-        found.append(Case(entry["file"], "own", "own", clip, answer, contained=True, transcript=said))
-    return found
-
-
-async def measure(
-    url: str, asked: Sequence[Case], conditions: Sequence[Condition], callers: int
-) -> dict[str, list[Asked]]:
-    """Every question under every condition; the conditions side by side, in turn."""
-    found: dict[str, list[Asked]] = {str(condition): [] for condition in conditions}
+async def block(url: str, condition: Condition, asked: Sequence[Case], callers: int) -> list[Asked]:
+    """So many at once, in the order given."""
     free = asyncio.Semaphore(callers)
     async with AsyncClient(base_url=url, trust_env=False, timeout=30) as http:
+        fec = max(condition.loss, LIKELY) if condition.fec else 0
+        over = partial(webrtc, http, fec) if condition.transport == "WebRTC" else partial(websocket, url)
 
-        async def one(number: int, case: Case, condition: Condition) -> None:
+        async def one(case: Case) -> Asked:
             async with free:
-                found[str(condition)].append(await Caller(http, condition).ask(case, number))
+                return await ask(case, over)
 
         async with asyncio.TaskGroup() as tasks:
-            for number, case in enumerate(asked):
-                for condition in conditions:
-                    tasks.create_task(one(number, case, condition))
-    return found
+            running = [tasks.create_task(one(case)) for case in asked]
+    return [task.result() for task in running]
 
 
-def table(found: dict[str, list[Asked]]) -> str:
+class Results:
+    """The file that a run goes on from."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "loss.json"
+        self.rows: dict[str, Row] = {}
+        self._said: dict[str, list[str]] = {}
+        self.machine = ""
+        if self._path.exists():
+            stored = json.loads(self._path.read_text())
+            self._said, self.machine = stored["questions"], stored["machine"]
+            for name, row in stored["rows"].items():
+                asked = [Asked(**one) for one in row["asked"]]
+                self.rows[name] = Row(row["passed"], row["lost"], asked)
+
+    def left(self, condition: Condition, asked: Sequence[Case]) -> list[Case]:
+        done = {one.name for one in self.row(condition).asked}
+        return [case for case in asked if case.name not in done]
+
+    def row(self, condition: Condition) -> Row:
+        return self.rows.setdefault(str(condition), Row())
+
+    def save(self, asked: Sequence[Case]) -> None:
+        self._said |= {case.name: [case.clip.words, case.reply, case.clip.voice] for case in asked}
+        self.machine = f"{platform.machine()}, {os.cpu_count()} cores"
+        rows = {name: asdict(row) for name, row in self.rows.items()}
+        told = {"machine": self.machine, "questions": self._said, "rows": rows}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        half = self._path.with_suffix(".tmp")
+        half.write_text(re.sub(r'(\{"name"|"rows"|"WebRTC|"WebSocket)', r"\n\1", text) + "\n")
+        half.rename(self._path)
+
+
+def measure(
+    line: Line,
+    url: str,
+    asked: Sequence[Case],
+    conditions: Sequence[Condition],
+    callers: int,
+    results: Results,
+) -> None:
+    """What is left, a block of every condition in turn."""
+    for at in range(0, len(asked), BLOCK):
+        for condition in conditions:
+            if not (now := results.left(condition, asked[at : at + BLOCK])):
+                continue
+            line.change(condition.weather, seed=at)
+            found = asyncio.run(block(url, condition, now, callers))
+            counts = line.change(Weather())
+            row = results.row(condition)
+            row.asked += found
+            row.passed += counts.passed
+            row.lost += counts.lost
+            results.save(now)
+            right = sum(one.right for one in row.asked)
+            print(
+                f"{condition}: {right} of {len(row.asked)} right, load {os.getloadavg()[0]:.1f}", flush=True
+            )
+
+
+def table(rows: dict[str, Row]) -> str:
     """`wait`: from the last sample said to the first sound of the reply, as the client hears it."""
-    rows = [
-        "| line | right | words wrong | wait: median (p95) | the turn's end alone: median | packets lost |",
-        "|---|---|---|---|---|---|",
+    lines = [
+        "| line | right | words wrong | wait: median (p95) | connected: median (p95) | unanswered "
+        "| packets lost |",
+        "|---|---|---|---|---|---|---|",
     ]
-    for name, asked in found.items():
+    for name, row in rows.items():
+        asked = row.asked
         good, words = sum(a.right for a in asked), sum(a.words for a in asked)
         low, high = interval(good, len(asked))
-        waits = [a.wait for a in asked if a.wait is not None]
-        ends = [a.turn_ended for a in asked if a.turn_ended is not None]
-        sent, lost = sum(a.passed + a.lost for a in asked), sum(a.lost for a in asked)
-        wait = f"{_median(waits)} ({float(np.percentile(waits, 95)):.2f} s)" if waits else "none"
-        rows.append(
+        lines.append(
             f"| {name} | {good / len(asked):.0%} ({low:.0%}–{high:.0%}, n={len(asked)}) "
-            f"| {sum(a.wrong_words for a in asked) / max(words, 1):.1%} | {wait} | {_median(ends)} "
-            f"| {lost / max(sent, 1):.1%} |"
+            f"| {sum(a.wrong_words for a in asked) / max(words, 1):.1%} "
+            f"| {_seconds([a.wait for a in asked if a.wait is not None])} "
+            f"| {_seconds([a.connected for a in asked if a.connected is not None])} "
+            f"| {sum(a.error is not None for a in asked)} "
+            f"| {row.lost / max(row.passed + row.lost, 1):.1%} |"
         )
-    return "\n".join(rows) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def _median(seconds: Sequence[float]) -> str:
-    return f"{statistics.median(seconds):.2f} s" if seconds else "none"
+def _seconds(values: Sequence[float]) -> str:
+    if not values:
+        return "none"
+    return f"{statistics.median(values):.2f} s ({float(np.percentile(values, 95)):.2f} s)"
 
 
-def _questions(given: argparse.Namespace) -> list[Case]:
-    if given.folder:
-        return own.cases(given.folder)
-    if not given.count:
-        return recorded()
-    wanted = Wanted(suites=("families",), conditions=("clean",), count=given.count)
-    one_turn = [case for case in cases(wanted) if not case.before and not case.schemas and case.clip.voiced]
-    return one_turn[:: max(1, len(one_turn) // given.count)][: given.count]
+def picture(rows: dict[str, Row]) -> str:
+    """Right answers, loss by way."""
+
+    def cell(condition: Condition) -> Cell:
+        asked = rows.get(str(condition), Row()).asked
+        return Cell(sum(a.right for a in asked), len(asked), "" if asked else "-")
+
+    ways = {
+        "WebRTC": Condition(),
+        "WebRTC, no FEC": Condition(fec=False),
+        "WebSocket": Condition("WebSocket"),
+    }
+    shares = tuple(
+        (f"{loss} % lost", tuple(cell(replace(way, loss=loss)) for way in ways.values())) for loss in LOSSES
+    )
+    rough = {
+        "WebRTC, 50 ms jitter": Condition(jitter=50),
+        "WebRTC, 100 ms jitter": Condition(jitter=100),
+        "WebRTC, 25 % overtaken": Condition(overtaken=25),
+        "WebSocket, 100 ms jitter": Condition("WebSocket", jitter=100),
+    }
+    late = tuple(
+        (
+            name,
+            tuple(cell(Condition(way.transport, loss, True, way.jitter, way.overtaken)) for loss in (0, 5)),
+        )
+        for name, way in rough.items()
+    )
+    return svg(
+        [
+            Table("Right answers, packets lost", tuple(ways), shares),
+            Table("Right answers, packets late", ("0 % lost", "5 % lost"), late),
+        ]
+    )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Questions over WebRTC on a line that loses packets.")
-    parser.add_argument("--url", help="a server on this machine, http://127.0.0.1:PORT; else one is started")
-    parser.add_argument("--loss", default="0,1,5,10,20", help="percent, one table row each")
-    parser.add_argument("--jitter", default="0", help="milliseconds, at most; the same")
-    parser.add_argument("--fec", default="on", help="on, off or both (on,off): of the question's Opus")
-    parser.add_argument("--count", type=int, default=0, help="questions of the built-in tests")
-    parser.add_argument("--folder", type=Path, help="your own recordings, with a CSV file")
-    parser.add_argument("--callers", type=int, default=1, help="calls at once (1)")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+def report(results: Results) -> str:
+    """Into docs/: the table between its marks, and the picture."""
+    known = {str(condition): results.row(condition) for condition in CONDITIONS}
+    told = table({name: row for name, row in known.items() if row.asked})
+    if PAGE.exists():
+        text = PAGE.read_text()
+        PAGE.write_text(MARKED.sub(lambda found: f"{found[1]}{told}{found[2]}", text))
+    PICTURE.write_text(picture(known))
+    return told
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.loss", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--count", type=int, default=100, help="questions under each condition (100)")
+    parser.add_argument("--callers", type=int, default=4, help="at once (4)")
+    parser.add_argument("--only", default="", help="conditions whose name has this (a regular expression)")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--report", action="store_true", help="measure nothing")
     given = parser.parse_args()
-    asked = _questions(given)
-    conditions = [
-        Condition(int(loss), int(jitter), fec == "on")
-        for fec in given.fec.split(",")
-        for jitter in given.jitter.split(",")
-        for loss in given.loss.split(",")
-    ]
-    found: dict[str, list[Asked]] = {}
-
-    async def visit(url: str) -> None:
-        found.update(await measure(url, asked, conditions, given.callers))
-
-    if given.url:
-        asyncio.run(visit(given.url))
-    else:
-        config = load({"port": 0}, {}, None)
-        asyncio.run(serve(config, print, Shutdown(), visit, stay=False))
-    given.out.mkdir(parents=True, exist_ok=True)
-    raw = {name: [asdict(one) for one in many] for name, many in found.items()}
-    (given.out / "loss.json").write_text(json.dumps(raw, indent=1, ensure_ascii=False) + "\n")
-    (given.out / "loss.md").write_text(table(found))
-    print(table(found))
+    results = Results(given.out)
+    if not given.report:
+        conditions = [condition for condition in CONDITIONS if re.search(given.only, str(condition))]
+        asked: list[Case] = questions(given.count)
+        try:
+            with Line() as line, soundmind("serve", "--host", HERE, "--port", "0") as server:
+                url: Any = server.until(r"listening on (http://\S+)")[1]
+                line.cross()
+                measure(line, url, asked, conditions, given.callers, results)
+        except LineError as error:
+            print(error, file=sys.stderr)
+            return 1
+    print(report(results) if given.out == ROOT / "benchmarks" / "results" else table(results.rows))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

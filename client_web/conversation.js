@@ -36,6 +36,8 @@ export class Conversation {
     this.levels = []; // {level, ms}: ms on the server's clock of the sound, null: not sent
     this.sentMs = 0; // sound sent in this session
     this.sentAt = 0; // when the newest of it was
+    this.carrier = null; // the transport of the conversation, which goes on over the same one
+    this.astray = false; // nobody knows how much of the sound sent has come
     this.askedAt = null; // when the newest typed turn was sent
     this.pressedMs = 0; // sound sent since the button went down
     this.asking = false; // a reply is to be asked for once the one that is being stopped is done
@@ -168,7 +170,7 @@ export class Conversation {
   async #open({ query, told, closed }) {
     const model = this.settings.model || this.server.model;
     const options = { query: new URLSearchParams({ model, ...query }), secret: this.secret(), told, closed };
-    const wanted = this.settings.transport;
+    const wanted = query.resume ? this.carrier : this.settings.transport;
     if (wanted !== "websocket" && !this.server.webrtc) {
       if (wanted === "webrtc") this.told(explain.NO_WEBRTC, "note");
     } else if (wanted !== "websocket") {
@@ -177,6 +179,7 @@ export class Conversation {
         return await openWebRtc({ ...options, track: this.microphone?.track, audio: this.audio, heard });
       } catch (error) {
         console.info("WebRTC:", error.message);
+        if (query.resume) throw error;
         this.told(explain.FALLBACK, "note");
       }
     }
@@ -185,8 +188,10 @@ export class Conversation {
 
   #opened(fresh) {
     const again = this.line === "lost";
+    this.carrier = this.transport;
     this.#line("open");
     if (!fresh) {
+      this.astray ||= this.carrier === "webrtc"; // what was sent while the line was dropping is gone
       this.told(explain.RESUMED, "note");
       return;
     }
@@ -194,6 +199,7 @@ export class Conversation {
     this.state = orphaned(this.state);
     this.levels = this.levels.map(({ level }) => ({ level, ms: null }));
     this.sentMs = 0;
+    this.astray = false;
     this.asking = false;
     this.calls = 0;
     this.#update();
@@ -258,11 +264,13 @@ export class Conversation {
   }
 
   #packet({ pcm, level }) {
-    const sent = this.link !== null && this.line !== "connecting" && (this.settings.talk === "open" || this.pressed);
-    this.levels.push({ level, ms: sent ? this.sentMs : null });
+    const track = this.carrier === "webrtc"; // which keeps nothing until a lost line is there again
+    const open = this.link !== null && this.line !== "connecting" && !(track && this.line === "lost");
+    const sent = open && (this.settings.talk === "open" || this.pressed);
+    this.levels.push({ level, ms: sent && !this.astray ? this.sentMs : null });
     if (this.levels.length > LEVELS) this.levels.shift();
     if (!sent) return;
-    if (this.transport !== "webrtc") this.#send({ type: "input_audio_buffer.append", audio: encode(pcm) });
+    if (!track) this.#send({ type: "input_audio_buffer.append", audio: encode(pcm) });
     this.sentMs += PACKET_MS;
     this.pressedMs += PACKET_MS;
     this.sentAt = performance.now();
@@ -277,8 +285,9 @@ export class Conversation {
         this.#hush();
         break;
       case "response.content_part.added":
-        if (event.part.type === "audio" && this.transport === "websocket") {
-          this.state = reduce(this.state, { type: "page.played", item_id: event.item_id, ms: 0 });
+        if (event.part.type === "audio") {
+          const played = this.transport === "websocket" ? { type: "page.played", ms: 0 } : { type: "page.paced" };
+          this.state = reduce(this.state, { ...played, item_id: event.item_id });
         }
         break;
       case "response.output_audio.delta":
@@ -353,6 +362,7 @@ export class Conversation {
   /** How long after the end of the turn, or of the question typed, the first sound of a reply was heard here. */
   #began(reply, at) {
     const user = this.state.entries.find((entry) => entry.id === reply.user);
+    if (user?.spoken && this.astray) return;
     const ended = user?.spoken && user.endMs !== null ? this.sentAt - (this.sentMs - user.endMs) : this.askedAt;
     if (ended === null) return;
     this.state = reduce(this.state, { type: "page.heard", response_id: reply.id, ms: at - ended });

@@ -2,15 +2,16 @@
  * What is on the page, as one value: server events in, the next value out.
  *
  * Pure: `reduce(state, event)` changes nothing that it was given, and entries that did not change are the same
- * objects, so that a view need only look at those that did. Beside the server's events it knows three of the
- * page's own: `page.played` {item_id, ms} (so much of a reply was heard here), `page.heard` {response_id, ms}
- * (when its first sound was, after the
+ * objects, so that a view need only look at those that did. Beside the server's events it knows some of the
+ * page's own: `page.played` {item_id, ms} (so much of a reply was heard here), `page.paced` {item_id} (the server
+ * plays it, and says which words are heard), `page.heard` {response_id, ms} (when its first sound was, after the
  * turn had ended) and `page.note` {text}. Times are milliseconds.
  *
  * An entry is what somebody said:
  *   {kind: "user", id, spoken, text, state: "speaking" | "pausing" | "done" | "failed", startMs, endMs}
- *   {kind: "reply", id, itemId, user, thoughts, thinking, text, marks, soundMs, playedMs, heard, heardAfter, calls,
- *    state, reason, times}      state: "open" | "completed" | "cancelled" | "incomplete" | "failed"
+ *   {kind: "reply", id, itemId, user, thoughts, thinking, text, marks, soundMs, playedMs, begun, playing, heard,
+ *    heardAfter, calls, state, reason, times}
+ *                              state: "open" | "completed" | "cancelled" | "incomplete" | "failed"
  *   {kind: "note", id, text}
  */
 
@@ -68,6 +69,16 @@ export function reduce(state, event) {
       return done(state, event.response);
     case "page.played":
       return changedWhere(state, (entry) => entry.itemId === event.item_id, () => ({ playedMs: event.ms }));
+    case "page.paced":
+      return changedWhere(state, (entry) => entry.itemId === event.item_id, () => ({ begun: 0 }));
+    case "soundmind.caption":
+      return changed(state, event.response_id, (entry) => (entry.begun === null ? {} : { begun: entry.begun + event.delta.length }));
+    case "output_audio_buffer.started":
+      return changed(state, event.response_id, () => ({ playing: true }));
+    case "output_audio_buffer.stopped":
+      return changed(state, event.response_id, () => ({ playing: false, begun: null }));
+    case "output_audio_buffer.cleared":
+      return changed(state, event.response_id, unplayed);
     case "page.heard":
       return changed(state, event.response_id, () => ({ heardAfter: event.ms }));
     case "page.note":
@@ -89,6 +100,7 @@ export function activity(state) {
 
 /** Whether there is sound of a reply that has not been heard yet. */
 export function sounding(reply) {
+  if (reply.begun !== null) return reply.playing && reply.heard === null;
   return reply.heard === null && reply.playedMs !== null && reply.soundMs - reply.playedMs > 60;
 }
 
@@ -101,6 +113,7 @@ export function caption(reply) {
     const unheard = reply.text.slice(reply.heard).trimStart(); // a struck out space looks like a dash
     return { heard: reply.text.slice(0, reply.text.length - unheard.length), coming: "", unheard };
   }
+  if (reply.begun !== null) return { heard: reply.text.slice(0, reply.begun), coming: reply.text.slice(reply.begun), unheard: "" };
   const all = reply.playedMs === null || (reply.state !== "open" && !sounding(reply));
   const coming = all ? undefined : reply.marks.find(([, ms]) => ms >= reply.playedMs);
   const end = coming ? coming[0] : reply.text.length;
@@ -137,12 +150,19 @@ export function history(state) {
 export function orphaned(state) {
   const entries = state.entries
     .filter((entry) => !unsettled(entry))
-    .map((entry) => {
+    .map((one) => {
+      const entry = one.kind === "reply" ? unplayed(one) : one;
       if (entry.kind === "reply" && entry.state === "open") return { ...entry, state: "incomplete", reason: "line_dropped", thinking: false };
       if (entry.kind === "user" && entry.state === "pausing") return { ...entry, state: entry.text ? "done" : "failed" };
       return entry;
     });
   return { ...state, entries, marks: [], newest: null };
+}
+
+/** What the server played of a reply, it does not play any further; it may say yet how much was heard. */
+function unplayed(reply) {
+  if (reply.begun === null) return reply;
+  return { ...reply, heard: reply.heard ?? caption(reply).heard.length, begun: null, playing: false };
 }
 
 function changed(state, id, change) {
@@ -223,6 +243,8 @@ function began(state, id) {
     marks: [], // [characters, ms]: the words from there on begin with that sound
     soundMs: 0,
     playedMs: null, // null: not played here
+    begun: null, // characters whose sound has begun, while the server plays it
+    playing: false, // the server has begun to, and is not done
     heard: null, // characters, once a cut is known
     heardAfter: null, // ms after the end of the turn
     calls: [],
@@ -256,6 +278,7 @@ function done(state, response) {
   const details = response.status_details;
   return changed(state, response.id, (entry) => ({
     state: response.status,
+    ...(response.status === "completed" || entry.playing ? {} : { begun: null }), // it was cut before its first sound
     reason: details?.error?.message ?? details?.reason ?? null,
     thinking: false,
     text: entry.text || words(response),

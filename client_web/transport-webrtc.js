@@ -2,11 +2,12 @@
  * The Realtime API over WebRTC: events on the data channel `oai-events`, sound as a media stream.
  *
  * Same interface as `transport-websocket.js`, and {kind: "webrtc", setTrack}. Here the browser plays the sound and
- * the server knows how much of it was heard, so nothing is counted in the page.
+ * the server knows how much of it was heard, so nothing is counted in the page. `query.resume` goes on with a call.
  */
 
 const PATIENCE = 8000; // ms until the channel is open
 const GATHERING = 2000; // ms for the addresses of this machine
+const AWAY = 5000; // ms without a way through the network: a call that goes on over another comes sooner
 
 /** `heard(stream)` is given what the server says. */
 export async function openWebRtc({ query, secret, track, audio, heard, told, closed }) {
@@ -54,8 +55,11 @@ export async function openWebRtc({ query, secret, track, audio, heard, told, clo
   }
   const dropped = () => end() && closed();
   channel.onclose = dropped;
+  let away = 0;
   peer.onconnectionstatechange = () => {
+    clearTimeout(away);
     if (["failed", "closed"].includes(peer.connectionState)) dropped();
+    else if (peer.connectionState === "disconnected") away = setTimeout(dropped, AWAY);
   };
   return {
     kind: "webrtc",

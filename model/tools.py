@@ -41,7 +41,12 @@ def schemas(tools: Iterable[Tool]) -> str:
 
 
 def call(name: str, arguments: str) -> str:
-    return f"{call_head(name)}{arguments}{END_CALL}"
+    return f"{CALL}{call_body(name, arguments)}{END_CALL}"
+
+
+def call_body(name: str, arguments: str) -> str:
+    """What stands between the tags."""
+    return f"{KIND}\n{name}\n{arguments}"
 
 
 def call_head(name: str | None = None) -> str:

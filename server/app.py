@@ -23,6 +23,7 @@ from server import client_secrets, offer
 from server.auth import Caller, Denied, Doors, TooManySecrets
 from server.calls import CONNECT_SECONDS, Calls
 from server.connection import Host, LiveSession
+from server.drain import Drain
 from server.ice import Ice
 from server.limits import Account, LimitReached, Limits
 from server.metrics import Metrics
@@ -30,6 +31,7 @@ from server.observer import Observer, Observers
 from server.page import SecurityHeaders, page_routes
 from server.protocol import ProtocolError
 from server.resume import ResumeFailed
+from server.store import Store
 from server.traces import Traces
 from server.webrtc import BadOffer
 from server.websocket import realtime, resume
@@ -50,6 +52,7 @@ class LiveEngine(Protocol):
     def admit(self) -> AbstractContextManager[None]: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
+    def free_tokens(self) -> int: ...
 
 
 MAX_BODY = 2**20  # bytes
@@ -81,7 +84,7 @@ class Accounts(dict[str, Account]):
         self._limits = limits
 
     def __missing__(self, name: str) -> Account:
-        account = self[name] = Account(self._limits)
+        account = self[name] = Account(self._limits, name)
         return account
 
 
@@ -99,15 +102,21 @@ def create_app(
     traces: Traces | None = None,
     ice: Ice | None = None,
     connect_seconds: float = CONNECT_SECONDS,
+    store: Store | None = None,
+    drain: Drain | None = None,
+    name: str = "",
+    adapters: tuple[str, ...] = (),
 ) -> Starlette:
     """`model` is its name as clients are told it; `keys` what they must know one of, none: nothing.
 
     `origins` are those of pages that may connect, `limits` those of each key, `encoding` is that of sessions
     that do not say; `voices` are what sessions can speak with; `traces` is where turns are told;
     `resume_seconds` is how long a conversation is kept whose line has dropped; `ice` is how calls find their
-    way, and `connect_seconds` how long they have for it.
+    way, and `connect_seconds` how long they have for it. `store` is where conversations are kept for other
+    servers, `drain` when this one ends, and `name` what it is called among them; `adapters` are further
+    models.
     """
-    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation)
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation, engine.free_tokens)
 
     @contextmanager
     def admit() -> Iterator[None]:
@@ -115,7 +124,20 @@ def create_app(
             yield
 
     observers = Observers(metrics, traces)
-    host = Host(model, encoding, admit, session, observers.new, observers.refused, voices, resume_seconds)
+    host = Host(
+        model,
+        encoding,
+        admit,
+        session,
+        observers.new,
+        observers.refused,
+        voices,
+        resume_seconds,
+        store=store,
+        drain=drain or Drain(),
+        name=name,
+        adapters=adapters,
+    )
     calls = Calls(host, ice or Ice(), connect_seconds)
 
     @asynccontextmanager
@@ -132,13 +154,14 @@ def create_app(
             Route("/v1/realtime/client_secrets", _client_secrets, methods=["POST"]),
             Route("/v1/models", _models),
             Route("/healthz", _healthz),
+            Route("/readyz", _readyz),
             Route("/metrics", _metrics),
             *page_routes(model=model, voices=voices, key=bool(keys)),
         ],
         middleware=[Middleware(SecurityHeaders)],
     )
     accounts = Accounts(limits or Limits())
-    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host, calls)
+    app.state.served = Served(engine, model, Doors(keys, origins, name), accounts, metrics, host, calls)
     return app
 
 
@@ -155,10 +178,24 @@ async def _realtime(ws: WebSocket) -> None:
         await ws.send_denial_response(_denied(served, denied))
         return
     account, token = served.accounts[caller.account], ws.query_params.get("resume")
+    if _leaves(served, token):
+        await ws.send_denial_response(_leaving(served))
+        return
     if token is None:
-        await realtime(ws, served.host, account, caller.session)
+        await realtime(ws, served.host, account, caller.session, ws.query_params.get("model"))
     else:
         await resume(ws, served.host, account, token, ws.query_params.get("after"))
+
+
+def _leaves(served: Served, token: str | None) -> bool:
+    """This server ends: who is new, or can go on elsewhere, is to go elsewhere."""
+    return served.host.drain.begun.is_set() and (token is None or served.host.store is not None)
+
+
+def _leaving(served: Served) -> Response:
+    code, message = "server_leaving", "this server is ending: try again, another one will answer"
+    served.host.refused(code, message)
+    return _error("server_error", message, 503, code)
 
 
 def _caller(request: Request) -> Caller:
@@ -213,11 +250,16 @@ async def _call(request: Request) -> Response:
         caller = _caller(request)
         offered = await offer.read(request.headers, await _body(request))
         account = served.accounts[caller.account]
+        if _leaves(served, request.query_params.get("resume")):
+            return _leaving(served)
         if token := request.query_params.get("resume"):
             after = request.query_params.get("after")
             call_id, sdp = await served.calls.resume(offered.sdp, account, token, after)
         else:
-            call_id, sdp = await served.calls.open(offered.sdp, account, caller.session, offered.session)
+            model = request.query_params.get("model")
+            call_id, sdp = await served.calls.open(
+                offered.sdp, account, caller.session, offered.session, model=model
+            )
     except Denied as denied:
         return _denied(served, denied)
     except TooLarge:
@@ -276,14 +318,22 @@ async def _models(request: Request) -> Response:
         _caller(request)
     except Denied as denied:
         return _denied(served, denied)
-    model = {"id": served.model, "object": "model", "created": 0, "owned_by": "soundmind"}
-    return JSONResponse({"object": "list", "data": [model]})
+    models = [
+        {"id": name, "object": "model", "created": 0, "owned_by": "soundmind"}
+        for name in (served.model, *served.host.adapters)
+    ]
+    return JSONResponse({"object": "list", "data": models})
 
 
 async def _healthz(request: Request) -> Response:
     """503 when nobody could be served; a full server is well. `generation` counts the engines."""
-    engine = _served(request).engine
+    served = _served(request)
+    engine = served.engine
     told: dict[str, object] = {"generation": engine.generation}
+    if served.host.name:
+        told["name"] = served.host.name
+    if served.host.drain.begun.is_set():
+        return JSONResponse({"status": "draining", "reason": "the server is ending", **told}, 503)
     try:
         with engine.admit():
             return JSONResponse({"status": "ok", **told})
@@ -292,6 +342,21 @@ async def _healthz(request: Request) -> Response:
     except EngineUnavailable as error:
         reason = engine.trouble or str(error)
         return JSONResponse({"status": "restarting", "reason": reason, **told}, 503)
+
+
+async def _readyz(request: Request) -> Response:
+    """Whether a proxy should send callers: 200 any; 404 nobody new, for it is full, but whoever comes back
+    (HAProxy's `http-check disable-on-404`); 503 nobody."""
+    served = _served(request)
+    if served.host.drain.begun.is_set():
+        return JSONResponse({"status": "draining"}, 503)
+    try:
+        with served.engine.admit():
+            return JSONResponse({"status": "ok"})
+    except SessionFull:
+        return JSONResponse({"status": "full"}, 404)
+    except EngineUnavailable:
+        return JSONResponse({"status": "restarting"}, 503)
 
 
 async def _metrics(request: Request) -> Response:

@@ -52,7 +52,9 @@ class Secret:
 
 
 class Doors:
-    def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
+    def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = (), server: str = "") -> None:
+        """`server`: what secrets begin with, by which a proxy finds who knows them."""
+        self._secret = f"{SECRET}{server}_" if server else SECRET
         self._keys = tuple(keys)
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
         self._secrets: dict[str, Secret] = {}
@@ -99,7 +101,7 @@ class Doors:
         self._secrets = {value: s for value, s in self._secrets.items() if now < s.expires_at}
         if len(self._secrets) >= MOST_SECRETS:
             raise TooManySecrets(f"{MOST_SECRETS} client secrets have not expired yet: make one later")
-        value = SECRET + secrets.token_hex(16)
+        value = self._secret + secrets.token_hex(16)
         self._secrets[value] = Secret(Caller(caller.account, True, session), expires_at)
         return value
 

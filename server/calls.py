@@ -10,19 +10,22 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from server import client_events as ce
 from server.connection import Host
+from server.drain import Leaving
 from server.ice import Ice
 from server.limits import Account
 from server.outbox import SlowClient
-from server.resume import Line, Lines, ResumeFailed
+from server.resume import Line, Lines, Log, ResumeFailed
 from server.server_events import Narrator
 from server.session_object import SessionState
+from server.store import Taken
+from server.takeover import left, look, take
 from server.webrtc import Call, Ended, Peer
 from streaming import asked
 from streaming.events import EngineUnavailable
@@ -32,6 +35,7 @@ CONNECT_SECONDS = 15.0
 logger = logging.getLogger("soundmind")
 
 Answered = asyncio.Future[tuple[str, str]]  # a call's id, and the SDP
+Begin = Callable[[Line], Awaitable[Call]]
 
 
 @dataclass(frozen=True)
@@ -71,23 +75,48 @@ class Calls:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def open(self, offer: str, account: Account, *wanted: ce.Session | None) -> tuple[str, str]:
+    async def open(
+        self, offer: str, account: Account, *wanted: ce.Session | None, model: str | None = None
+    ) -> tuple[str, str]:
         """The new call's id, and the SDP to answer with. `wanted`: how it is set, the later over the earlier.
+
+        `model`: as the client has it in its address.
 
         Raises BadOffer, ProtocolError, SessionError, LimitReached, SessionFull and EngineUnavailable.
         """
+        seconds = account.limits.session_seconds
+
+        async def begin(line: Line) -> Call:
+            return Call(self._host, account, self._state(seconds, wanted, model), line)
+
         answered: Answered = asyncio.get_running_loop().create_future()
-        return await self._answer(self._hold(offer, account, wanted, answered), answered)
+        return await self._answer(self._hold(offer, account, begin, seconds, answered), answered)
 
     async def resume(self, offer: str, account: Account, token: str, after: str | None) -> tuple[str, str]:
         """Go on with a call over another peer connection: its id, and the SDP. `after`: the last event had.
 
-        Raises BadOffer and ResumeFailed.
+        One that another server has kept goes on here. Raises BadOffer and ResumeFailed, and what `open` does.
         """
-        line = self._lines.find(token, account)
+        line = self._lines.known(token, account)
+        if line is None:
+            return await self._take_over(offer, account, token, after)
         held = next(held for held in self._calls.values() if held.line is line)
         answered: Answered = asyncio.get_running_loop().create_future()
         return await self._answer(self._go_on(offer, held, after, answered), answered)
+
+    async def _take_over(
+        self, offer: str, account: Account, token: str, after: str | None
+    ) -> tuple[str, str]:
+        kept, events = await look(self._host, account, token)
+        Log.of(events).behind(after)
+
+        async def begin(line: Line) -> Call:
+            taking, events = await take(self._host, token)
+            line.take_over(token, after, Log.of(events))
+            return Call(self._host, account, taking.kept.session, line, taking)
+
+        answered: Answered = asyncio.get_running_loop().create_future()
+        return await self._answer(self._hold(offer, account, begin, left(kept), answered), answered)
 
     async def _answer(self, work: Coroutine[Any, Any, None], answered: Answered) -> tuple[str, str]:
         task = self._start(work)
@@ -106,16 +135,15 @@ class Calls:
         return True
 
     async def _hold(
-        self, offer: str, account: Account, wanted: tuple[ce.Session | None, ...], answered: Answered
+        self, offer: str, account: Account, begin: Begin, seconds: float | None, answered: Answered
     ) -> None:
         """One call, from end to end. What goes wrong before the answer is whose who waits for it."""
         try:
-            with account.session(), self._host.admit():
-                seconds = account.limits.session_seconds
+            with account.session(), self._host.admit(), self._host.drain.hold():
                 peer = Peer(self._ice)
-                line = Line(peer.channel, account, self._host.resume_seconds)
+                line = Line(peer.channel, account, self._host.resume_seconds, server=self._host.name)
                 try:
-                    call = Call(self._host, account, self._state(seconds, wanted), line)
+                    call = await begin(line)
                     line.away = call.away
                     answered.set_result((call.id, await peer.answer(offer, call.sound)))
                     self._calls[call.id] = Held(call, account, line)
@@ -158,9 +186,11 @@ class Calls:
             answered.cancel()
             await peer.close()
 
-    def _state(self, seconds: float | None, wanted: tuple[ce.Session | None, ...]) -> SessionState:
+    def _state(
+        self, seconds: float | None, wanted: tuple[ce.Session | None, ...], model: str | None
+    ) -> SessionState:
         """Raises SessionError and ProtocolError for what cannot be."""
-        state = self._host.state(None, None if seconds is None else int(time.time() + seconds))
+        state = self._host.state(None, None if seconds is None else int(time.time() + seconds), model)
         for session in wanted:
             state = state if session is None else state.updated(session)
         asked.check(state.settings)
@@ -175,10 +205,13 @@ class Calls:
             logger.info("%s ended: %s", call.id, peer.channel.why)
         except Ended as error:
             logger.warning("%s freed: %s", call.id, error)
+        except (Leaving, Taken):
+            logger.info("%s goes on at another server", call.id)
         except TimeoutError:
             if not length.expired():
                 raise
-            await call.farewell("session_expired", f"a session may last {seconds:g} s: begin another")
+            most = call.account.limits.session_seconds
+            await call.farewell("session_expired", f"a session may last {most:g} s: begin another")
         except EngineUnavailable as error:
             await call.farewell(error.code, f"{error}; try again later")
         except SlowClient as error:

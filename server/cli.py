@@ -15,7 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from server import plan_command, suite_command
 from server.config import KNOWN, Config, ConfigError, Speech, load
+from server.load import command as load_command
 from server.logs import Format, Level
 from server.modes import MODES
 from server.shutdown import Shutdown, exit_now
@@ -32,6 +34,8 @@ start here:
   soundmind ask FILE.wav          what does the model say to this recording?
   soundmind talk                  talk to it, or type (--text), in this terminal
   soundmind eval FOLDER           how often is it right about your own recordings?
+  soundmind plan MODEL --gpu H100 what does a machine hold?
+  soundmind bench load --knee 2000   how many callers does this machine hold?
 
 Settings of `serve` also come from the environment (SOUNDMIND_PORT=9000) and from a TOML file (--config),
 in this order: flags, environment, file.
@@ -85,9 +89,21 @@ def _expected() -> tuple[type[Exception], ...]:
     if "server.evaluate" in sys.modules:
         from model.checkpoint import CheckpointError
         from model.evaluation.clips import ClipsError
+
+        found += [CheckpointError, ClipsError]
+    if "model.evaluation.own" in sys.modules:
         from model.evaluation.own import OwnError
 
-        found += [CheckpointError, ClipsError, OwnError]
+        found.append(OwnError)
+    if "server.load.run" in sys.modules:
+        from server.load.run import NotServed
+
+        found.append(NotServed)
+    if "server.suites" in sys.modules:
+        from model.evaluation.suites.item import SuiteError
+        from server.chat import ChatError
+
+        found += [SuiteError, ChatError]
     if "streaming.engine" in sys.modules:
         from model.checkpoint import CheckpointError
         from streaming.engine import EngineStartError
@@ -211,10 +227,12 @@ def _talk(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
 
 
 def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    config = _config(args, vllm_args)
+    if args.suite:
+        return suite_command.run(args, config, shutdown, _say, _whisper)
     from model.evaluation import report
     from server.evaluate import Live, Offline, Wanted, cases, evaluate, write
 
-    config = _config(args, vllm_args)
     named = ("suites", "families", "conditions", "encodings")
     asked_for: dict[str, Any] = {n: tuple(getattr(args, n).split(",")) for n in named if getattr(args, n)}
     asked_for |= {n: getattr(args, n) for n in ("instructions", "count") if getattr(args, n) is not None}
@@ -250,6 +268,15 @@ def _eval(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdo
     return 0
 
 
+# --- bench ---
+
+
+def _bench(args: argparse.Namespace, vllm_args: tuple[str, ...], shutdown: Shutdown) -> int:
+    from server.load.command import run as load
+
+    return load(args, vllm_args, shutdown, next(iter(_config(args, vllm_args).keys), None))
+
+
 # --- all ---
 
 
@@ -278,6 +305,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(
         commands.add_parser("eval", help="how often is the model right?", description=EVAL, epilog=VLLM)
     )
+    plan_command.add(commands)
+    benches = commands.add_parser("bench", help="measure a server").add_subparsers(
+        required=True, metavar="BENCH"
+    )
+    _add_load(
+        benches.add_parser(
+            "load", help="how many callers does it hold?", description=load_command.HELP, epilog=VLLM
+        )
+    )
     return parser
 
 
@@ -290,7 +326,8 @@ as they were understood, thinking, the reply in step with its sound, and the lat
 while it speaks, and it falls silent. Without --url a server of its own is started, and ended afterwards."""
 EVAL = """How often a checkpoint is right, with 95 % intervals: about your own recordings (a FOLDER with a CSV
 file of file,text,answer), or without a FOLDER by the built-in tests of nano's world, in voices and texts that
-it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace."""
+it was never trained on. Offline and greedy, or (--live) through a live session at speaking pace. With
+--suite, a benchmark that others have published, its files in --data: sampled, several runs, its own rule."""
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -313,6 +350,13 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
         help="what a reply sees of the spoken turn, where a session does not say: the chunks encoded while "
         "it was spoken (the default), or the whole turn encoded anew",
     )
+    parser.add_argument(
+        "--store", metavar="URL", help="keep conversations there, for other servers: redis://…"
+    )
+    parser.add_argument(
+        "--lora", action="append", metavar="NAME=FOLDER", help="an adapter, a model of that name"
+    )
+    parser.add_argument("--name", metavar="NAME", help="of this server among others, for their proxy")
     _add_windows(parser)
     parser.add_argument(
         "--voice",
@@ -392,6 +436,7 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         help="how long to think about your recordings (medium)",
     )
     _add_windows(parser)
+    suite_command.add_options(parser)
     _add_config(parser)
 
 
@@ -407,6 +452,13 @@ def _add_think(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="think at the pauses of what is said, and carry the thoughts on",
     )
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_bench)
+    load_command.add_arguments(parser)
+    parser.add_argument("--api-key", metavar="KEY", help="the key that the server asks for")
+    _add_config(parser)
 
 
 def _add_observability(parser: argparse.ArgumentParser) -> None:

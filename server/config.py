@@ -5,6 +5,7 @@ Knows no argparse: flags come as a mapping of what was given. Everything after `
 
 from __future__ import annotations
 
+import re
 import shlex
 import tomllib
 from collections.abc import Mapping
@@ -39,6 +40,10 @@ class ConfigError(ValueError):
     """A setting is unknown or makes no sense; one line that says what was expected."""
 
 
+STORES = ("redis", "rediss", "unix")
+NAME = re.compile(r"[A-Za-z0-9-]{1,63}")
+
+
 @dataclass(frozen=True)
 class Config:
     model: str = "nano"  # nano, a folder, or a Hugging Face id
@@ -60,6 +65,10 @@ class Config:
     replies_per_minute: int | None = None
     engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died
     resume_s: float = 60.0  # that a conversation is kept whose line has dropped
+    lora: tuple[str, ...] = ()  # NAME=FOLDER: adapters, which clients ask for as models
+    store: str | None = None  # where conversations are kept for other servers; None: nowhere
+    name: str | None = None  # of this server among others, for the proxy in front of them
+    drain_s: float = 25.0  # that conversations have to end or to go elsewhere, when the server is to stop
     log_format: Format = "text"
     log_level: Level = "warning"
     log_content: bool = False  # write what is said to the log
@@ -89,6 +98,16 @@ class Config:
         for name in POSITIVE:
             if (most := getattr(self, name)) is not None and most <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {most}")
+        if self.store is not None and urlsplit(self.store).scheme not in STORES:
+            raise ConfigError(
+                f"store: expected {' or '.join(f'{s}://...' for s in STORES)}, got {self.store!r}"
+            )
+        if self.name is not None and not NAME.fullmatch(self.name):
+            raise ConfigError(f"name: expected letters, digits and dashes, got {self.name!r}")
+        for adapter in self.lora:
+            name, _, folder = adapter.partition("=")
+            if not name or not folder or not (Path(folder) / "adapter_config.json").is_file():
+                raise ConfigError(f"lora: expected NAME=FOLDER with an adapter_config.json, got {adapter!r}")
         if not all(self.api_keys):
             raise ConfigError("api_keys: expected some text, got nothing")
         for name in ("model", "host", "alias", "api_key"):
@@ -99,6 +118,11 @@ class Config:
     def windows(self) -> Windows:
         """What of the live audio is encoded when."""
         return Windows.of(self.look_ahead_ms, self.left_context_s * 1000)
+
+    @property
+    def adapters(self) -> dict[str, Path]:
+        """Folders of LoRA adapters by their names."""
+        return {name: Path(folder) for name, _, folder in (one.partition("=") for one in self.lora)}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -135,6 +159,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "connect_seconds": (int | float, "a number"),
     "engine_patience_s": (int | float, "a number"),
     "resume_s": (int | float, "a number"),
+    "drain_s": (int | float, "a number"),
 }
 
 
@@ -146,10 +171,11 @@ POSITIVE = (
     "connect_seconds",
     "engine_patience_s",
     "resume_s",
+    "drain_s",
 )
 SWITCHES = {"log_content"}
 ON_OR_OFF = {"true": True, "1": True, "false": False, "0": False}
-LISTS = ("vllm_args", "api_keys", "origins", "ice_servers")
+LISTS = ("vllm_args", "api_keys", "origins", "ice_servers", "lora")
 
 
 def load(flags: Mapping[str, Any], env: Mapping[str, str], file: Path | None = None) -> Config:

@@ -18,14 +18,19 @@ from typing import Any, Protocol, assert_never
 
 from server import client_events as ce
 from server import protocol as p
+from server.drain import Drain, Leaving
+from server.keeper import LOOK_SECONDS, Keeper
+from server.kept import Kept
 from server.limits import Account, LimitReached
 from server.observer import Observer
 from server.outbox import Outbox, SlowClient
 from server.resume import Line as ResumableLine
 from server.resume import Lines
-from server.server_events import Narrator, Wire
+from server.server_events import Narrator
 from server.session_object import SessionState
+from server.store import Store, Taken
 from server.tasks import one_error
+from server.telling import Wire
 from streaming.audio import RATES
 from streaming.events import (
     Encoding,
@@ -39,6 +44,8 @@ from streaming.events import (
 )
 from streaming.ids import new_id
 from streaming.mouth import Player
+from streaming.places import ADAPTER
+from streaming.snapshot import Snapshot
 
 SLICE_MS = 200  # of one event's audio: after so much the others have their turn
 SAMPLE_BYTES = {"pcm": 2, "pcmu": 1, "pcma": 1}
@@ -51,6 +58,7 @@ class LiveSession(Protocol):
     async def run(self) -> None: ...
     def configure(self, settings: SessionSettings) -> None: ...
     def append_audio(self, pcm: bytes) -> None: ...
+    async def listen(self, pcm: bytes) -> None: ...
     def commit(self) -> None: ...
     def clear(self) -> None: ...
     def create_response(self, request: ResponseRequest) -> None: ...
@@ -60,6 +68,12 @@ class LiveSession(Protocol):
     def truncate(self, item_id: str, ms: int) -> bool: ...
     def play_through(self, player: Player) -> None: ...
     def away(self, nobody: bool) -> None: ...
+    @property
+    def received_ms(self) -> int: ...
+    @property
+    def busy(self) -> bool: ...
+    def snapshot(self) -> Snapshot: ...
+    def restore(self, snapshot: Snapshot) -> None: ...
 
 
 class Line(Protocol):
@@ -82,13 +96,35 @@ class Host:
     voices: tuple[str, ...] = ()  # the default first; none: replies are text
     resume_seconds: float = 60.0  # that a conversation is kept whose line has dropped
     lines: Lines = field(default_factory=Lines)
+    store: Store | None = None  # shared with other servers, where there are any
+    drain: Drain = field(default_factory=Drain)
+    name: str = ""  # of this server among others
+    adapters: tuple[str, ...] = ()  # further models that clients may ask for: LoRA, by name
 
-    def state(self, wanted: ce.Session | None = None, expires_at: int | None = None) -> SessionState:
-        """A new session's, maybe set already."""
+    def state(
+        self, wanted: ce.Session | None = None, expires_at: int | None = None, model: str | None = None
+    ) -> SessionState:
+        """A new session's, maybe set already. `model`: as the client has it in its address."""
         state = SessionState(
-            new_id("sess"), self.model, encoding=self.encoding, voices=self.voices, expires_at=expires_at
+            new_id("sess"),
+            self.served(model),
+            encoding=self.encoding,
+            voices=self.voices,
+            expires_at=expires_at,
         )
         return state if wanted is None else state.updated(wanted)
+
+    def served(self, model: str | None) -> str:
+        """An adapter of that name; else what is served, whatever clients call it."""
+        return model if model in self.adapters else self.model
+
+
+@dataclass(frozen=True)
+class Taking:
+    """What another server has kept, and who keeps it now."""
+
+    kept: Kept
+    keeper: Keeper
 
 
 class Connection:
@@ -101,8 +137,9 @@ class Connection:
         account: Account,
         state: SessionState,
         resumable: ResumableLine | None = None,
+        taken: Taking | None = None,
     ) -> None:
-        """`resumable`: the line again, where the client may come back to it.
+        """`resumable`: the line again, where the client may come back to it. `taken`: from another server.
 
         Raises SessionError for a state that cannot be.
         """
@@ -112,17 +149,49 @@ class Connection:
         self._outbox = outbox
         self._account = account
         self._resumable = resumable
+        self._taken = taken
+        self._keeper = None if taken is None else taken.keeper
         self._state = self._granted(state)
+        ADAPTER.set(state.model)  # of all that this task spawns; no adapter has the model's own name
         self._observer = host.observer(state.id)
         self._session = host.session(self._emit, self._state.settings, self._observer)
 
+    @property
+    def account(self) -> Account:
+        return self._account
+
+    @property
+    def narrator(self) -> Narrator:
+        return self._narrator
+
     async def run(self) -> None:
-        """Until the client leaves. Raises EngineUnavailable, SlowClient, or whatever went wrong."""
-        self._outbox.put(self._narrator.session_created(self._state))
+        """Until the client leaves. Raises Leaving, Taken, EngineUnavailable, SlowClient, or what went wrong.
+
+        It is kept for another server where this one is leaving or is stopped, and nowhere else.
+        """
+        if self._taken is None:
+            self._outbox.put(self._narrator.session_created(self._state))
+        elsewhere = True
+        try:
+            await self._run()
+            elsewhere = False
+        except (Leaving, Taken, asyncio.CancelledError):
+            raise
+        except BaseException:
+            elsewhere = False
+            raise
+        finally:
+            if self._keeper is not None and not elsewhere:
+                await self._keeper.drop()
+
+    async def _run(self) -> None:
         with self._observer, one_error():
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(work) for work in self._work()]
                 await asyncio.sleep(0)  # the session runs before its first command
+                if self._taken is not None:
+                    self._session.restore(self._taken.kept.snapshot)
+                    self.away(False)
                 await self._read()
                 for task in others:
                     task.cancel()
@@ -135,7 +204,7 @@ class Connection:
         """The line has dropped, or the client is back."""
         self._session.away(nobody)
         if not nobody:
-            self._outbox.put(self._narrator.resumed())
+            self._outbox.put(self._narrator.resumed(self._session.received_ms))
 
     def _granted(self, state: SessionState) -> SessionState:
         """With what a client needs to come back, if it wants to."""
@@ -144,7 +213,10 @@ class Connection:
         if not state.resume:
             self._resumable.revoke()
             return replace(state, grant=None)
-        return replace(state, grant=self._resumable.grant().wire())
+        grant = self._resumable.grant()
+        if self._host.store is not None and self._keeper is None:
+            self._keeper = Keeper(self._host.store, grant.token, self._host.resume_seconds)
+        return replace(state, grant=grant.wire())
 
     def _updated(self, wanted: ce.Session) -> SessionState:
         """Raises ProtocolError."""
@@ -184,10 +256,36 @@ class Connection:
 
     async def _write(self) -> None:
         while True:
-            await self._write_one()
+            kept = self._keeper is not None
+            await self._tell(await self._outbox.some(LOOK_SECONDS) if kept else [await self._outbox.get()])
+            drain = self._host.drain
+            if self._keeper is not None and drain.begun.is_set() and (drain.late or not self._session.busy):
+                self._outbox.put(self._narrator.leaving())
+                await self._tell(await self._outbox.some(0))
+                raise Leaving
+
+    async def _tell(self, events: list[Wire]) -> None:
+        if self._keeper is not None:
+            await self._keep(self._keeper, events)
+        for event in events:
+            await self._send(event)
+
+    async def _keep(self, keeper: Keeper, events: list[Wire]) -> None:
+        """Before the client is told of it. Raises Taken."""
+        if not self._state.resume:
+            self._keeper = None
+            await keeper.drop()
+            return
+        assert self._resumable is not None
+        snapshot, narrated = self._session.snapshot(), self._narrator.snapshot()
+        kept = Kept(self._account.name, self._state, narrated, snapshot, time.time())
+        logged = [(event["event_id"], json.dumps(event)) for event in events]
+        await keeper.keep(kept, logged, self._resumable.kept + len(logged))
 
     async def _write_one(self) -> None:
-        event = await self._outbox.get()
+        await self._send(await self._outbox.get())
+
+    async def _send(self, event: Wire) -> None:
         try:
             async with asyncio.timeout(STALL_SECONDS):
                 await self._ws.send_text(json.dumps(event))
@@ -240,7 +338,7 @@ class Connection:
             if at:
                 await asyncio.sleep(0)
             self._observer.heard(len(pcm[at : at + size]) / (RATES[hears] * SAMPLE_BYTES[hears]))
-            self._session.append_audio(pcm[at : at + size])
+            await self._session.listen(pcm[at : at + size])
 
     def _do(self, command: p.Command) -> None:
         match command:

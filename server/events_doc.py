@@ -138,6 +138,14 @@ stays open. `/v1/realtime?resume=TOKEN&after=EVENT_ID`, with the same key, goes 
 that one, once and in order, then `soundmind.resumed`, then whatever comes. Who comes while the first is still
 there takes its place; the first is closed (1008). Events are kept up to 5000 and 8 MiB. Where the token is
 unknown, another's or expired, or what was missed is no longer kept: `resume_failed`, closed (1008).
+`soundmind.resumed` says how much of the audio has come in since the session began (`input_audio_ms`): a
+client that keeps the newest seconds of what it sends loses none by sending again what is behind that.
+
+Where several servers have one store (`store`, [fleet.md](fleet.md)), any of them goes on with it when the
+first is gone: a response in the making is completed as the same response, behind what was told of it. A
+server that is to stop (SIGTERM) lets nobody new in (503 before the handshake), ends what is being said, and
+then sends those who may come back elsewhere: `soundmind.server_leaving`, closed (1012). Others may finish,
+for as long as `drain_s` says (25 s).
 
 A call comes back by another offer to `/v1/realtime/calls?resume=TOKEN&after=EVENT_ID`, also from another
 network, whether the first peer connection is known to have failed or not: the answer names the same call, and
@@ -150,8 +158,9 @@ closes, or `hangup`, ends the call. A WebSocket comes back as a WebSocket, a cal
 An engine that dies has a successor. Sessions go on meanwhile and take audio and events in; a response in the
 making goes on as the same response, behind what was told of it, and a turn that ended meanwhile is answered
 late. Where there is no engine for as long as `engine_patience_s` says (120 s), the response fails with
-`engine_unavailable`, and the session still goes on. `/healthz` says `ok`, `full` (200) or `restarting` (503),
-with the `generation` of the engine.
+`engine_unavailable`, and the session still goes on. `/healthz` says `ok`, `full` (200), `restarting` or
+`draining` (503), with the `generation` of the engine; `/readyz` says whether a proxy should send callers:
+200 any, 404 (full) those who come back, 503 nobody.
 
 Where the operator limits a key: `rate_limit_exceeded`, for one session too many (closed, 1013), for an event
 beyond the bytes of a minute or a `response.create` beyond the replies of one (it is not taken, and the

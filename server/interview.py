@@ -105,7 +105,7 @@ class Account:
                 self.reply = Reply()
             case "response.reasoning_text.delta":
                 self.reply.thinking += event["delta"]
-            case "response.output_text.delta":
+            case "response.output_text.delta" | "response.output_audio_transcript.delta":
                 self.reply.text += event["delta"]
             case "soundmind.timings":
                 self.reply.timings = {name: event.get(name) for name in TIMINGS}
@@ -171,7 +171,7 @@ class Conversation:
     def __init__(self, ws: ClientConnection, case: Case, encoding: Encoding) -> None:
         self._ws, self._case, self._encoding = ws, case, encoding
         clips = [case.clip, *(before.clip for before in case.before if before.clip)]
-        self.account = Account(all(clip.voiced for clip in clips))
+        self.account = Account(all(clip.voiced for clip in clips) and not case.question)
         self._news = asyncio.Event()
 
     async def outcome(self) -> Outcome:
@@ -193,14 +193,16 @@ class Conversation:
         account, case = self.account, self._case
         await self._send("session.update", session=session(case, self._encoding, account.detecting))
         await self._until(lambda: account.configured)
+        earlier: list[str] = []
         for number, before in enumerate(case.before):
             if before.clip is None:
                 await self._send("conversation.item.create", item=message("user", before.said))
                 await self._send("conversation.item.create", item=message("assistant", before.reply))
             else:
                 await self._speak(before.clip, f"{case.name} {number}")
-        await self._speak(case.clip, case.name)
-        found = account.outcome()
+                earlier.append(account.reply.text)
+        await self._speak(case.clip, case.name, case.question)
+        found = replace(account.outcome(), earlier=tuple(earlier))
         if found.call is None or found.call != case.call:
             return found
         output = {
@@ -214,8 +216,8 @@ class Conversation:
         await self._until(lambda: not account.pending)
         return replace(found, told=account.reply.text)
 
-    async def _speak(self, clip: Clip, seed: str) -> None:
-        """At speaking pace, until the reply to it has come."""
+    async def _speak(self, clip: Clip, seed: str, question: str = "") -> None:
+        """At speaking pace, with a typed question behind it, until the reply to it has come."""
         account = self.account
         account.begin()
         pcm = _pcm(clip, self._case, seed)
@@ -229,6 +231,8 @@ class Conversation:
             await asyncio.sleep(max(0.0, start + at / (2 * RATE) - now()))
         if not account.detecting:
             await self._send("input_audio_buffer.commit")
+            if question:
+                await self._send("conversation.item.create", item=message("user", question))
             account.awaited = 1
             await self._send("response.create")
         await self._until(lambda: not account.pending)

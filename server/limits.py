@@ -64,8 +64,10 @@ class RateLimit:
 
 
 class Account:
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, name: str = "") -> None:
+        """`name`: the same on every server of the same key; it tells nothing about the key."""
         self.limits = limits
+        self.name = name
         self.sessions = 0
         rate, replies = limits.bytes_per_second, limits.replies_per_minute
         self._bytes = Bucket(rate, rate * BURST_SECONDS) if rate else None

@@ -5,6 +5,7 @@ from what was said or sent: codes, states and channels are words of ours. Knows 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -33,8 +34,9 @@ class Metrics:
         running: Callable[[], float],
         kv_usage: Callable[[], float],
         generation: Callable[[], float] = lambda: 1,
+        free_tokens: Callable[[], float] = lambda: 0,
     ) -> None:
-        """`running`, `kv_usage` and `generation` are asked whenever somebody scrapes."""
+        """`running`, `kv_usage`, `generation` and `free_tokens` are asked whenever somebody scrapes."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 
@@ -62,6 +64,7 @@ class Metrics:
         self._audio = counter(
             "audio_seconds", "Audio that clients sent (in) and were sent (out)", "direction"
         )
+        self._heard = self._audio.labels("in")
         self._errors = counter("errors", "Errors told to clients, by their code", "code")
         self._times = {name: histogram(name, f"{what} {FROM}", SECONDS) for name, what in STAGES.items()}
         self._stopped = histogram(
@@ -77,12 +80,20 @@ class Metrics:
         requests.set_function(running)
         usage = Gauge("soundmind_kv_usage_ratio", "Share of the KV cache in use", registry=registry)
         usage.set_function(kv_usage)
+        tasks = Gauge("soundmind_tasks", "Tasks on the event loop", registry=registry)
+        tasks.set_function(running_tasks)
         engines = Gauge(
             "soundmind_engine_generation",
             "Engines that were started so far: one more after each that died",
             registry=registry,
         )
         engines.set_function(generation)
+        free = Gauge(
+            "soundmind_kv_free_tokens",
+            "Tokens of the KV cache that more conversations may have: what to scale by",
+            registry=registry,
+        )
+        free.set_function(free_tokens)
 
     def speculated(self, promoted: bool, tokens: int) -> None:
         """A thought at a pause, `tokens` long by then, became the reply or was for nothing."""
@@ -96,7 +107,7 @@ class Metrics:
 
     def heard(self, seconds: float) -> None:
         """Of audio that a client sent."""
-        self._audio.labels("in").inc(seconds)
+        self._heard.inc(seconds)
 
     def refused(self, code: str) -> None:
         """An error of that code was told to a client."""
@@ -134,6 +145,14 @@ class Metrics:
 
     def text(self) -> bytes:
         return generate_latest(self.registry)
+
+
+def running_tasks() -> float:
+    """0 where no event loop runs."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0.0
 
 
 KINDS = ("kind", "cached")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 MAX_WAITING = 1000  # events; a spoken turn has about 20 once its deltas are merged
@@ -48,6 +49,18 @@ class Outbox:
         if not self._waiting:
             self._filled.clear()
         return event
+
+    async def some(self, seconds: float) -> list[dict[str, Any]]:
+        """All that waits, once something does or the time is up. Raises SlowClient when too many wait."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._filled.wait()
+        if len(self._waiting) > self._limit:
+            raise SlowClient(f"{len(self._waiting)} events are unread")
+        events = list(self._waiting)
+        self._waiting.clear()
+        self._filled.clear()
+        return events
 
 
 def _same_text(before: dict[str, Any], event: dict[str, Any]) -> bool:

@@ -3,7 +3,8 @@
 The replies' sound waits here in the order it came. Whoever sends takes one frame whenever one is due, sound
 or silence, so that what was taken is what was sent; it counts as heard `DELAY_MS` later, by when it has
 passed the client's jitter buffer. Each reply is told to have started with its first frame, and to have
-stopped or been cleared (`output_audio_buffer.*`). Knows no codec, no wire and no clock but the frames.
+stopped or been cleared (`output_audio_buffer.*`); its words are told when they begin to be heard. Knows no
+codec, no wire and no clock but the frames.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class Spoken:
     """The sound of one reply."""
 
     response_id: str
+    item_id: str
     waiting: deque[bytes] = field(default_factory=deque)
+    words: deque[tuple[int, str]] = field(default_factory=deque)  # and the sample that they begin at
+    pushed: int = 0  # samples
     heard: int = 0  # samples
     started: bool = False
     over: bool = False  # nothing more comes, or is to be played
@@ -37,26 +41,37 @@ class Spoken:
 
 
 class Playback:
-    """`told` is given what happens to a response's sound, and its id."""
+    """`told` is given what happens to a response's sound, and its id.
 
-    def __init__(self, told: Callable[[Told, str], None]) -> None:
+    `caption` is given the ids of response and item, and words that are heard from now on.
+    """
+
+    def __init__(self, told: Callable[[Told, str], None], caption: Callable[[str, str, str], None]) -> None:
         self._told = told
+        self._caption = caption
         self._replies: dict[str, Spoken] = {}  # by item
         self._sent: deque[tuple[Spoken, int] | None] = deque([None] * DELAY_FRAMES)  # and not heard yet
         self._held = False
 
     # --- what is to be played ---
 
-    def push(self, response_id: str, item_id: str, pcm: bytes) -> None:
-        """More of a reply: PCM16, mono, 24 kHz. It comes behind what is waiting."""
+    def push(self, response_id: str, item_id: str, pcm: bytes, words: str = "") -> None:
+        """More of a reply: PCM16, mono, 24 kHz, and the words that begin in it; behind what waits."""
         reply = self._replies.get(item_id)
         if reply is None:
-            reply = self._replies[item_id] = Spoken(response_id)
+            reply = self._replies[item_id] = Spoken(response_id, item_id)
             reply.played.set()
             self._forget()
-        if pcm and not reply.over:
+        if reply.over:
+            return
+        if words:
+            reply.words.append((reply.pushed, words))
+        if pcm:
             reply.waiting.append(pcm)
+            reply.pushed += len(pcm) // 2
             reply.played.clear()
+        elif reply.heard:
+            self._captions(reply)
 
     def done(self, response_id: str, cut: bool) -> None:
         """The response is over. `cut`: it is not to be heard any further."""
@@ -70,6 +85,7 @@ class Playback:
 
     def _clear(self, reply: Spoken) -> None:
         reply.waiting.clear()
+        reply.words.clear()
         self._sent = deque(None if frame and frame[0] is reply else frame for frame in self._sent)
         reply.played.set()
         if reply.started:
@@ -119,9 +135,14 @@ class Playback:
         if heard is not None:
             reply, samples = heard
             reply.heard += samples
+            self._captions(reply)
             under_way = any(frame is not None and frame[0] is reply for frame in self._sent)
             if not reply.waiting and not under_way:
                 reply.played.set()
+
+    def _captions(self, reply: Spoken) -> None:
+        while reply.words and reply.words[0][0] <= reply.heard:
+            self._caption(reply.response_id, reply.item_id, reply.words.popleft()[1])
 
     # --- what the session asks (streaming.mouth.Player) ---
 

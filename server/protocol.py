@@ -152,7 +152,7 @@ def json_object(message: str | bytes) -> dict[str, Any]:
             f"expected at most {MAX_EVENT} bytes (15 MiB), got {len(message)}: send audio in smaller pieces",
         )
     try:
-        raw = json.loads(message, parse_constant=_no_constant)
+        raw = DECODER.decode(message)
         if "\\u" in message:  # half a surrogate pair is legal JSON, and no text
             json.dumps(raw, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
@@ -169,6 +169,9 @@ def json_object(message: str | bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(parse_constant=_no_constant)  # json.loads would make one each time
 
 
 def _kind(value: object) -> str:

@@ -13,7 +13,7 @@ import hmac
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, MutableMapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ CLOSE_SECONDS = 2.0
 NORMAL, TAKEN_OVER = 1000, 1008  # RFC 6455 7.4.1
 
 Message = MutableMapping[str, Any]
+GONE = "\0"  # the event before the oldest, where nobody knows it
 OVER: Message = {"type": "websocket.disconnect", "code": NORMAL}
 
 
@@ -63,6 +64,15 @@ class Log:
         self._before: str | None = None  # the id of the event before the oldest
         self.ended = 0  # events that were added, those that are gone included
 
+    @classmethod
+    def of(cls, events: Iterable[tuple[str, str]]) -> Log:
+        """What another server has told. Before the first of them there may have been others."""
+        log = cls()
+        log._before = GONE
+        for event_id, data in events:
+            log.add(event_id, data)
+        return log
+
     def add(self, event_id: str, data: str) -> None:
         self._events.append((event_id, data))
         self._bytes += len(data)
@@ -70,6 +80,10 @@ class Log:
         while len(self._events) > self._most or (self._bytes > self._size and len(self._events) > 1):
             self._before, gone = self._events.popleft()
             self._bytes -= len(gone)
+
+    @property
+    def kept(self) -> int:
+        return len(self._events)
 
     def behind(self, event_id: str | None) -> int:
         """The place behind an event, None: of the oldest. Raises ResumeFailed where not all is there."""
@@ -115,10 +129,16 @@ class Attached:
 class Line:
     """`away` is told whether nobody is there."""
 
-    def __init__(self, socket: Socket, account: object, seconds: float, log: Log | None = None) -> None:
-        """`seconds` that the conversation is kept without a client, which has to be of the same account."""
+    def __init__(
+        self, socket: Socket, account: object, seconds: float, log: Log | None = None, server: str = ""
+    ) -> None:
+        """`seconds` that the conversation is kept without a client, which has to be of the same account.
+
+        `server`: what tokens begin with, by which a proxy finds it.
+        """
         self._now: Attached | None = Attached(socket, 0)
         self._account = account
+        self._server = f"{server}." if server else ""
         self._seconds = seconds
         self._log = log or Log()
         self._token: str | None = None
@@ -130,8 +150,22 @@ class Line:
 
     def grant(self) -> Grant:
         """From now on it may be resumed."""
-        self._token = self._token or secrets.token_urlsafe(32)
+        self._token = self._token or self._server + secrets.token_urlsafe(32)
         return Grant(self._token, self._seconds)
+
+    def take_over(self, token: str, after: str | None, log: Log) -> None:
+        """Of another server, whose client has come here. `after`: the last event that it has had.
+
+        Raises ResumeFailed.
+        """
+        self._token, self._log = token, log
+        if self._now is not None:
+            self._now.sent = self._log.behind(after)
+
+    @property
+    def kept(self) -> int:
+        """Events that a client which comes back may be told again."""
+        return self._log.kept
 
     def revoke(self) -> None:
         self._token = None
@@ -244,6 +278,9 @@ async def _closed(socket: Socket) -> None:
             await socket.close(TAKEN_OVER)
 
 
+UNKNOWN = "there is no conversation with this token any more: begin another session"
+
+
 class Lines:
     """All that can be resumed."""
 
@@ -261,7 +298,11 @@ class Lines:
 
     def find(self, token: str, account: object) -> Line:
         """Raises ResumeFailed: unknown, expired or another's are not told apart."""
-        found = [line for line in self._lines if line.opens(token, account)]
-        if not found:
-            raise ResumeFailed("there is no conversation with this token any more: begin another session")
-        return found[0]
+        found = self.known(token, account)
+        if found is None:
+            raise ResumeFailed(UNKNOWN)
+        return found
+
+    def known(self, token: str, account: object) -> Line | None:
+        """The same; None where there is none."""
+        return next((line for line in list(self._lines) if line.opens(token, account)), None)

@@ -12,17 +12,16 @@ calls a tool has no message. Knows no sockets, no clock and no session.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import replace
-from itertools import count
 from typing import Any, assert_never
 
 from server.limits import RateLimit
 from server.protocol import ProtocolError
 from server.session_object import SessionState
+from server.telling import Narrated, Telling, Wire
 from streaming import events as ev
-from streaming.audio import Encoder
 
-Wire = dict[str, Any]
 PART = {"output_index": 0, "content_index": 0}  # a message comes first in its response, and has one part
 
 # Every event that is sent, and what to know about it.
@@ -64,6 +63,8 @@ TOLD: dict[str, str] = {
     "output_audio_buffer.stopped": "WebRTC: all of it has been heard, behind `response.done`",
     "output_audio_buffer.cleared": "WebRTC: the rest of it is not played; what was heard of it is told by "
     "`conversation.item.truncated`",
+    "soundmind.caption": "**our own**, WebRTC: the words once more, as `delta`, when they are heard; up to "
+    "3 s behind `response.output_audio_transcript.delta`",
     "soundmind.timings": "**our own**, right before `response.done`: `turn_ended_ms`, `first_thinking_ms`, "
     "`first_reply_ms`, `first_sound_ms`, `done_ms` since the last voiced sample arrived; `append_ms`, what "
     "the newest append before the reply took; `stopped_ms`, of a reply that speech cut off, from the arrival "
@@ -72,7 +73,10 @@ TOLD: dict[str, str] = {
     "audio and events are taken in meanwhile",
     "soundmind.engine_back": "**our own**: the successor is there, after `down_ms`; what was being made "
     "goes on, and what was asked for is answered",
-    "soundmind.resumed": "**our own**: a client has come back, and has all that it had missed",
+    "soundmind.resumed": "**our own**: a client has come back, and has all that it had missed; of the audio "
+    "that it sent so many milliseconds are here (`input_audio_ms`): what is behind them is to be sent again",
+    "soundmind.server_leaving": "**our own**: this server ends, and the conversation goes on at another: the "
+    "client is to come back, with its token, at the same address; then the line is closed (1012)",
     "response.done": "of every response, whatever became of it; in `usage` reasoning counts as output text, "
     "and is told apart in `output_token_details.reasoning_tokens` (**our own**, as in the Responses API)",
 }
@@ -89,46 +93,40 @@ NOT_TOLD: dict[str, str] = {
 ERROR_TYPES = {"server_error", "session_limit", "engine_unavailable"}
 
 
-class Telling:
-    """What was told of one response that is not done."""
-
-    def __init__(self, started: ev.ResponseStarted, conversation_id: str) -> None:
-        self._started = started
-        self._conversation_id = None if started.outside else conversation_id
-        self.outside = started.outside
-        self.spoken = started.spoken
-        self.encoder = Encoder(started.speaks)
-        self.thinking: str | None = None  # None: not begun, or done
-        self.message: str | None = None  # the id of its message, while that is open
-        self.text = ""  # of its message
-        self.output: list[Wire] = []  # its items that are done
-
-    def response(self, status: str) -> Wire:
-        metadata = self._started.metadata
-        return {
-            "object": "realtime.response",
-            "id": self._started.response_id,
-            "conversation_id": self._conversation_id,
-            "status": status,
-            "status_details": None,
-            "output": list(self.output),
-            "output_modalities": ["audio" if self.spoken else "text"],
-            "max_output_tokens": self._started.max_output_tokens or "inf",
-            "metadata": dict(metadata) if metadata is not None else None,
-            "usage": None,
-        }
-
-
 class Narrator:
     def __init__(self, conversation_id: str) -> None:
         self._conversation_id = conversation_id
-        self._ids = count(1)
+        self._told = 0  # events
         self._items: dict[str, Wire] = {}
         self._before: dict[str, str | None] = {}  # item to the one before it
         self._replies: dict[str, Telling] = {}  # by response
 
     def _event(self, kind: str, **fields: Any) -> Wire:
-        return {"type": kind, "event_id": f"event_{next(self._ids)}", **fields}
+        self._told += 1
+        return {"type": kind, "event_id": f"event_{self._told}", **fields}
+
+    # --- for another server ---
+
+    def snapshot(self) -> Narrated:
+        incomplete = [item_id for item_id, item in self._items.items() if item["status"] == "incomplete"]
+        tellings = [telling.snapshot() for telling in self._replies.values()]
+        before = {t.message: self._before.get(t.message) for t in tellings if t.message is not None}
+        return Narrated(self._conversation_id, self._told, tuple(incomplete), tuple(tellings), before)
+
+    @classmethod
+    def restored(cls, narrated: Narrated, items: Iterable[ev.Item]) -> Narrator:
+        """`items`: of the conversation."""
+        narrator = cls(narrated.conversation_id)
+        narrator._told = narrated.told
+        for item in items:
+            status = "incomplete" if item.id in narrated.incomplete else "completed"
+            narrator._items[item.id] = _item(item, status)
+        for told in narrated.tellings:
+            telling = narrator._replies[told.started.response_id] = Telling.restored(told, narrated)
+            if told.message is not None and not telling.outside:
+                narrator._items[told.message] = _begun(told.message)
+        narrator._before |= narrated.before
+        return narrator
 
     # --- answers to the client ---
 
@@ -161,8 +159,11 @@ class Narrator:
             )
         return self._items[item_id]
 
-    def resumed(self) -> Wire:
-        return self._event("soundmind.resumed")
+    def resumed(self, input_audio_ms: int) -> Wire:
+        return self._event("soundmind.resumed", input_audio_ms=input_audio_ms)
+
+    def leaving(self) -> Wire:
+        return self._event("soundmind.server_leaving")
 
     def rate_limits(self, left: RateLimit) -> Wire:
         limit = {"name": "requests", "limit": left.limit, "remaining": left.remaining}
@@ -171,6 +172,9 @@ class Narrator:
     def output_buffer(self, what: str, response_id: str) -> Wire:
         """`what`: started, stopped or cleared."""
         return self._event(f"output_audio_buffer.{what}", response_id=response_id)
+
+    def caption(self, response_id: str, item_id: str, words: str) -> Wire:
+        return self._event("soundmind.caption", response_id=response_id, item_id=item_id, delta=words)
 
     def error(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> Wire:
         """`event_id` is that of the client's event at fault."""
@@ -297,7 +301,7 @@ class Narrator:
     def _message_started(self, event: ev.ReplyStarted) -> list[Wire]:
         telling = self._replies[event.response_id]
         telling.message = event.item_id
-        item = _item(ev.Message(event.item_id, "assistant"), "in_progress") | {"content": []}
+        item = _begun(event.item_id)
         ids, part = (event.response_id, event.item_id), _part("", telling.spoken)
         return [
             *self._item_started(event.response_id, item, event.previous_item_id),
@@ -390,6 +394,11 @@ def _item(item: ev.Item, status: str) -> Wire:
             return wire | {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
         case ev.FunctionOutput(_, call_id, _, output):
             return wire | {"type": "function_call_output", "call_id": call_id, "output": output}
+
+
+def _begun(item_id: str) -> Wire:
+    """A message before its first word."""
+    return _item(ev.Message(item_id, "assistant"), "in_progress") | {"content": []}
 
 
 def _content(item: ev.Message) -> list[Wire]:

@@ -21,9 +21,11 @@ from starlette.applications import Starlette
 from server.app import MAX_MESSAGE, create_app
 from server.auth import is_loopback
 from server.config import Config
+from server.drain import Drain
 from server.logs import configure
 from server.observer import Observer
 from server.shutdown import Shutdown
+from server.store import Store, StoreError
 from server.traces import Traces, traces
 from streaming.events import Event, SessionError, SessionSettings
 
@@ -50,6 +52,7 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
     Raises ServeError, CheckpointError, EngineStartError, and what `visit` raises; all is ended by then.
     """
     configure(config.log_format, config.log_level, config.log_content)
+    drain = Drain()
     with bind(config.host, config.port) as sock:
         for caution in cautions(config):
             say(caution)
@@ -57,12 +60,44 @@ async def serve(config: Config, say: Say, shutdown: Shutdown, visit: Visit, *, s
             voice = await _spoken(starting, say)
             async with (
                 _traces(config) as told,
-                listening(await _app(config, engine, voice, told), sock) as url,
+                _store(config) as store,
+                listening(await _app(config, engine, voice, told, store, drain), sock) as url,
             ):
                 with stoppable(shutdown):
                     await visit(url)
                     if stay:
-                        await asyncio.get_running_loop().create_future()
+                        await until_drained(drain, config.drain_s, shutdown)
+                        say("drained")
+
+
+async def until_drained(drain: Drain, seconds: float, shutdown: Shutdown) -> None:
+    """Serve until SIGTERM, and then until nobody is there any more, or for so many seconds."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+
+    def drain_now() -> None:
+        loop.call_soon_threadsafe(asked.set)
+
+    with shutdown.draining(drain_now, seconds):
+        await asked.wait()
+        await drain.finish(seconds)
+
+
+@asynccontextmanager
+async def _store(config: Config) -> AsyncIterator[Store | None]:
+    """Raises ServeError where it cannot be reached."""
+    if config.store is None:
+        yield None
+        return
+    from server.redis_store import RedisStore
+
+    store = RedisStore(config.store)
+    try:
+        await store.ready()
+        yield store
+    except StoreError as error:
+        raise ServeError(str(error)) from error
+    finally:
+        await store.close()
 
 
 def cautions(config: Config) -> Iterator[str]:
@@ -149,7 +184,7 @@ async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
         from streaming.warm_up import warm_up
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
-        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args)) as engine:
+        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args, config.adapters)) as engine:
             try:
                 await warm_up(engine)
             except SessionError as error:
@@ -180,7 +215,14 @@ async def _traces(config: Config) -> AsyncIterator[Traces | None]:
             await asyncio.to_thread(told.close)
 
 
-async def _app(config: Config, engine: Supervisor, voice: Piper | None, told: Traces | None) -> Starlette:
+async def _app(
+    config: Config,
+    engine: Supervisor,
+    voice: Piper | None,
+    told: Traces | None,
+    store: Store | None,
+    drain: Drain,
+) -> Starlette:
     from streaming.session import Session
     from streaming.vad import SpeechDetector
 
@@ -215,6 +257,10 @@ async def _app(config: Config, engine: Supervisor, voice: Piper | None, told: Tr
         traces=told,
         ice=config.ice,
         connect_seconds=config.connect_seconds,
+        store=store,
+        drain=drain,
+        name=config.name or "",
+        adapters=tuple(config.adapters),
     )
 
 

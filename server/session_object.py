@@ -114,7 +114,7 @@ class SessionState:
             state = replace(state, truncation=wanted.truncation)
         if wanted.soundmind is not None:
             named = wanted.soundmind.model_dump(exclude_none=True)
-            state = replace(state, **named, own=state.own | named.keys())
+            state = replace(state, **named, own=state.own.union(named))
         if wanted.output_modalities is not None:
             state = replace(state, spoken="audio" in wanted.output_modalities)
         if wanted.audio is not None and wanted.audio.output is not None:

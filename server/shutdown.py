@@ -1,6 +1,7 @@
 """Ctrl-C, SIGTERM and a terminal that closes: everything ends in bounded time, and no process stays behind.
 
-While there is something to end in good order, the first signal asks for that and starts the clock. Without it
+While there is something to end in good order, the first signal asks for that and starts the clock. SIGTERM,
+which service managers send, may ask for more patience: to drain. Without it
 (the engine is only starting, which cannot be interrupted), at the second signal, or when the time is up,
 every child process is killed and this one exits at once. Knows no server and no engine.
 """
@@ -28,6 +29,7 @@ class Shutdown:
     def __init__(self, grace: float = GRACE_SECONDS) -> None:
         self._grace = grace
         self._stop: Callable[[], None] | None = None
+        self._drain: tuple[Callable[[], None], float] | None = None
         self.signal: int | None = None  # that came
 
     def install(self) -> None:
@@ -44,12 +46,25 @@ class Shutdown:
         finally:
             self._stop = None
 
+    @contextmanager
+    def draining(self, drain: Callable[[], None], seconds: float) -> Iterator[None]:
+        """While the block lasts, SIGTERM calls `drain`, which has so many seconds more."""
+        self._drain = drain, seconds
+        try:
+            yield
+        finally:
+            self._drain = None
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self.signal = self.signal is not None, number
         stop = self._stop
         if stop is None or again:
             exit_now(128 + number)
-        timer = threading.Timer(self._grace, exit_now, [128 + number])
+        grace = self._grace
+        if number == signal.SIGTERM and self._drain is not None:
+            stop, more = self._drain
+            grace += more
+        timer = threading.Timer(grace, exit_now, [128 + number])
         timer.daemon = True
         timer.start()
         stop()

@@ -29,6 +29,7 @@ from aiortc import (
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCSessionDescription,
+    rtcsctptransport,
 )
 from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import SessionDescription
@@ -36,7 +37,7 @@ from av.packet import Packet as Encoded
 
 from server import client_events as ce
 from server import protocol as p
-from server.connection import Connection, Host
+from server.connection import Connection, Host, Taking
 from server.hearing import Hearing, Packet
 from server.ice import Ice
 from server.limits import Account
@@ -44,8 +45,10 @@ from server.opus import FRAME, RATE, Encoder
 from server.outbox import Outbox, SlowClient
 from server.playback import FRAME_BYTES, Playback, Told
 from server.resume import Line as ResumableLine
-from server.server_events import Narrator, Wire
+from server.server_events import Narrator
 from server.session_object import SessionState
+from server.takeover import restored
+from server.telling import Wire
 from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
 from streaming.ids import new_id
 
@@ -61,6 +64,14 @@ LATE_SECONDS = 0.1  # frames that are later than this are skipped, not sent in a
 FRAME_SECONDS = FRAME / RATE
 CLOCK = 48_000  # Hz, of Opus time stamps whatever the sampling rate (RFC 7587 4.1)
 FMTP = "minptime=10;useinbandfec=1"  # send us the copies, too
+
+# How long the data channel waits for a lost event, in seconds. aiortc has the values of RFC 9260 (16), for
+# bulk: 3, 1 and 60, so that where every twentieth packet is lost events come seconds late. These are of the
+# kind that Chromium's end has (dcSCTP). What is given up after a number of tries needs more of them, then.
+SCTP_TIMERS = {"SCTP_RTO_INITIAL": 0.5, "SCTP_RTO_MIN": 0.4, "SCTP_RTO_MAX": 3.0, "SCTP_MAX_INIT_RETRANS": 30}
+for _name, _value in SCTP_TIMERS.items():
+    assert hasattr(rtcsctptransport, _name), "another aiortc than the one this was written for"
+    setattr(rtcsctptransport, _name, _value)
 
 logger = logging.getLogger("soundmind")
 
@@ -290,15 +301,22 @@ class Peer:
 class Call(Connection):
     """A conversation whose client is heard and spoken to on tracks."""
 
-    def __init__(self, host: Host, account: Account, state: SessionState, line: ResumableLine) -> None:
-        """`line`: its first data channel, and those of a client that comes back.
+    def __init__(
+        self,
+        host: Host,
+        account: Account,
+        state: SessionState,
+        line: ResumableLine,
+        taken: Taking | None = None,
+    ) -> None:
+        """`line`: its first data channel, and those of a client that comes back. `taken`: of another server.
 
         Raises SessionError for a state that cannot be.
         """
-        self.id = new_id("rtc")
-        self.sound = Sound(Playback(self._played))
-        narrator, outbox = Narrator(new_id("conv")), Outbox()
-        super().__init__(line, host, narrator, outbox, account, _over_tracks(state), line)
+        self.id = new_id(f"rtc_{host.name}" if host.name else "rtc")
+        self.sound = Sound(Playback(self._played, self._heard))
+        narrator = Narrator(new_id("conv")) if taken is None else restored(taken.kept)
+        super().__init__(line, host, narrator, Outbox(), account, _over_tracks(state), line, taken)
         self._session.play_through(self.sound.playback)
 
     async def farewell(self, code: str, message: str) -> None:
@@ -325,7 +343,7 @@ class Call(Connection):
                 continue
             self._observer.heard(len(pcm) / 2 / RATE)
             try:
-                self._session.append_audio(pcm)
+                await self._session.listen(pcm)
                 told = ""
             except SessionError as error:  # every 20 ms; the client is told once
                 if told != error.code:
@@ -341,12 +359,15 @@ class Call(Connection):
 
     def _narrate(self, event: Event) -> list[Wire]:
         if isinstance(event, SpeechDelta):
-            self.sound.playback.push(event.response_id, event.item_id, event.pcm)
+            self.sound.playback.push(event.response_id, event.item_id, event.pcm, event.delta)
             event = replace(event, pcm=b"")
         return super()._narrate(event)
 
     def _played(self, what: Told, response_id: str) -> None:
         self._outbox.put(self._narrator.output_buffer(what, response_id))
+
+    def _heard(self, response_id: str, item_id: str, words: str) -> None:
+        self._outbox.put(self._narrator.caption(response_id, item_id, words))
 
     async def _append(self, pcm: bytes) -> None:
         raise p.ProtocolError("unsupported", "audio comes by the track of this call", "type")

@@ -7,7 +7,7 @@ have to hear them again. Knows no tokens, no engine and no wire.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from streaming.events import (
     UnknownCall,
     UnknownItem,
 )
+from streaming.snapshot import Turn
 
 ROOT = "root"  # in front of everything
 
@@ -140,6 +141,17 @@ class Conversation:
         if not entry.items:
             self._entries = [e for e in self._entries if e is not entry]
         return entry
+
+    def snapshot(self) -> tuple[Turn, ...]:
+        return tuple(Turn(tuple(e.items), e.kept, e.open, e.key, e.samples) for e in self._entries)
+
+    def restore(self, turns: Iterable[Turn]) -> None:
+        """Of a conversation that has none yet: a result may be there whose call was deleted."""
+        for turn in turns:
+            entry = Entry(list(turn.items), turn.samples, 0, turn.kept, turn.open, turn.key)
+            self._entries.append(entry)
+            for item in turn.items:
+                self._told(item)
 
     def _told(self, item: Item) -> None:
         self._ids.add(item.id)

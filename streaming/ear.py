@@ -37,6 +37,7 @@ class Ear:
     def _open_piece(self) -> None:
         self._piece += 1
         self._mel = LogMelStream(self._n_mels)
+        self._unread: list[Samples] = []  # what it is to hear next, in one pass
         self._samples = 0  # of this piece
         self._settled = 0  # tokens of this piece
         self._head += Context.of([self._prompt.audio_start])  # goes out with the next chunk
@@ -71,7 +72,7 @@ class Ear:
                 self._head += Context.of([self._prompt.audio_end])
                 self._open_piece()
             block, samples = np.split(samples, [PIECE_SAMPLES - self._samples])
-            self._mel.append(block)
+            self._unread.append(block)
             self._samples += block.size
             while window := self._windows.settled(self._settled, self._samples):
                 out += self._head + self._encode(window, str(window.start))
@@ -88,6 +89,9 @@ class Ear:
         return out + Context.of([self._prompt.audio_end])
 
     def _encode(self, window: Window, name: str) -> Context:
+        if self._unread:
+            self._mel.append(np.concatenate(self._unread))
+            self._unread.clear()
         # The last frames of a piece reach into the padding behind it.
         mel = self._mel if window.end <= len(self._mel) else self._mel.ended()
         frames = normalise(mel.log_power[:, window.first : window.end], mel.loudest).half()

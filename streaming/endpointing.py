@@ -158,6 +158,17 @@ class Endpointer:
         """
         self._begin(at)
 
+    @property
+    def earliest(self) -> int:
+        """Before that no turn begins any more."""
+        return self._earliest
+
+    def speaking(self, begun: int, at: int) -> None:
+        """A turn that begins at `begun` is being spoken at `at`, as another one has found."""
+        self._begin(begun)
+        self._clock = max(self._clock, at)
+        self._speaking, self._sound, self._last_voiced = True, max(0, at - begun), at
+
     def push(self, probability: float, end: int) -> Event | None:
         """The next window's speech probability. It ends at sample `end`; ValueError if that goes back."""
         if end <= self._clock:

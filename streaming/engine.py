@@ -19,7 +19,7 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,9 @@ from model import checkpoint
 from model.config import StepAudio2Config
 from model.prompt import Prompt
 from streaming.context import Context
-from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
+from streaming.events import EngineUnavailable, Forgotten, Refused
+from streaming.figures import Figures
+from streaming.places import ADAPTER, RANK, Places
 from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
@@ -121,60 +123,6 @@ class Engine(Protocol):
         ...
 
 
-class Figures:
-    """The scheduler's own counts: a vLLM stat logger that keeps the newest ones."""
-
-    def __init__(self) -> None:
-        self.kv_usage = 0.0  # 0 to 1, at its last step
-        self.requests = 0  # running, waiting and parked, at its last step
-        self.queried = 0  # prompt tokens looked up in the prefix cache, since the start
-        self.hits = 0  # of them, those found there
-
-    def record(self, scheduler_stats: Any, iteration_stats: Any, **_: Any) -> None:
-        if scheduler_stats is not None:
-            s = scheduler_stats
-            self.kv_usage = float(s.kv_cache_usage)
-            self.requests = s.num_running_reqs + s.num_waiting_reqs + s.num_skipped_waiting_reqs
-            self.queried += s.prefix_cache_stats.queries
-            self.hits += s.prefix_cache_stats.hits
-
-    def log(self) -> None:
-        pass
-
-    def log_engine_initialized(self) -> None:
-        pass
-
-    def record_sleep_state(self, is_awake: int, level: int) -> None:
-        pass
-
-
-class Places:
-    """What every session may come to hold of the KV cache is set aside when it begins.
-
-    For waiting streaming requests can deadlock a full cache (vLLM #49439).
-    """
-
-    def __init__(self, total: int, each: int) -> None:
-        """In tokens."""
-        self.total = total
-        self._each = each
-        self._reserved = 0
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """A place for one conversation, for as long as the block lasts. Raises SessionFull."""
-        if self._reserved + self._each > self.total:
-            places = self.total // self._each
-            raise SessionFull(
-                f"all {places} places are taken ({self.total} KV tokens, {self._each} a session)"
-            )
-        self._reserved += self._each
-        try:
-            yield
-        finally:
-            self._reserved -= self._each
-
-
 class VllmEngine:
     """Stock vLLM in a process of its own."""
 
@@ -196,22 +144,35 @@ class VllmEngine:
         self.n_mels = config.audio.n_mels
         self.max_tokens = int(llm.model_config.max_model_len)
         self.block = int(llm.vllm_config.cache_config.block_size)
+        self.ranks = int(llm.vllm_config.parallel_config.data_parallel_size)
         self.kv_tokens = int(llm.vllm_config.cache_config.num_gpu_blocks) * self.block
-        self._places = Places(self.kv_tokens, self.max_tokens)
+        self._places = Places(self.kv_tokens, self.max_tokens, self.ranks)
         self._dead = False
         self._limits: set[asyncio.Timeout] = set()  # of what is awaited
         self._processes = processes
+        self.adapters: Mapping[str, Any] = {}  # vLLM's requests for them, by name
 
     @classmethod
-    async def start(cls, folder: Path, vllm_args: Sequence[str] = ()) -> VllmEngine:
+    async def start(
+        cls, folder: Path, vllm_args: Sequence[str] = (), adapters: Mapping[str, Path] | None = None
+    ) -> VllmEngine:
         """Bring the engine up on a checkpoint, in 20 to 35 s. `vllm_args` go to vLLM's own parser.
+
+        `adapters`: LoRA adapters for its decoder, by the names that conversations ask for them with.
 
         Raises CheckpointError for what is no complete checkpoint, before anything is started, and
         EngineStartError when vLLM refuses.
         """
         config = checkpoint.check(folder)
         torch.set_num_threads(1)  # this process runs but small kernels; two threads on busy cores cost 30 x
-        return await asyncio.to_thread(_create, folder, config, list(vllm_args))
+        arguments, named = list(vllm_args), adapters or {}
+        if named:
+            # One slot stays empty, the last: on the CPU vLLM looks for "none" at -1 (lora/ops/torch_ops): a
+            # request without an adapter would get another's as soon as both are in one batch.
+            arguments = ["--enable-lora", "--max-loras", str(len(named) + 1), *arguments]
+        engine = await asyncio.to_thread(_create, folder, config, arguments)
+        engine.adapters = _lora(named)
+        return engine
 
     async def close(self) -> None:
         """End the engine's processes, also of one that has died: those that outlived it are killed.
@@ -351,7 +312,10 @@ class VllmEngine:
         if not self.alive:
             raise EngineUnavailable("the engine is not running")
         try:
-            async with aclosing(self._llm.generate(prompt, params, uuid.uuid4().hex)) as outputs:
+            name, rank = uuid.uuid4().hex, RANK.get()
+            lora = self.adapters.get(ADAPTER.get() or "")
+            generated = self._llm.generate(prompt, params, name, lora_request=lora, data_parallel_rank=rank)
+            async with aclosing(generated) as outputs:
                 while (output := await self._while_it_lives(outputs)) is not None:
                     yield output
         except EngineDeadError as error:
@@ -396,9 +360,9 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
         try:
             register()  # before the tokenizer, which looks at config.json
             prompt = _prompt(folder)
-            figures = Figures()
             arguments = _arguments(folder, vllm_args)
-            llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[lambda config, index: figures])
+            figures = Figures(arguments.data_parallel_size)
+            llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[figures.of])
         except Exception as error:
             _end(_others(before))
             raise EngineStartError(held.root_cause() or _one_line(error)) from error
@@ -406,6 +370,15 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
         if isinstance(handler, logging.StreamHandler):
             handler.stream = sys.stderr  # what it was when vLLM was imported, above, is closed
     return VllmEngine(llm, figures, config, prompt, folder, _others(before))
+
+
+def _lora(adapters: Mapping[str, Path]) -> Mapping[str, Any]:
+    from vllm.lora.request import LoRARequest
+
+    return {
+        name: LoRARequest(name, at, str(folder))
+        for at, (name, folder) in enumerate(adapters.items(), start=1)
+    }
 
 
 def _least(told: Any, token_ids: Sequence[int]) -> float:

@@ -8,8 +8,10 @@ cuts in. Time is an argument, in seconds of the session's clock. Knows no voice,
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from streaming.snapshot import Made, Marks
 from streaming.voice import RATE
 
 REMEMBERED = 20  # replies of which it is known when each word was spoken
@@ -24,6 +26,17 @@ class Track:
         self._sent = 0
         self._begins: list[float] = []  # of each stretch without a gap: when it is played
         self._firsts: list[int] = []  # and its first sample
+
+    def marks(self, most: int | None = None) -> Marks:
+        """As far as `most` characters, None: all."""
+        known = len(self._samples) if most is None else bisect_right(self._characters, most)
+        return Marks(tuple(self._samples[:known]), tuple(self._characters[:known]))
+
+    @classmethod
+    def restored(cls, marks: Marks) -> Track:
+        track = cls()
+        track._samples, track._characters = list(marks.samples), list(marks.characters)
+        return track
 
     def mark(self, sample: int, characters: int) -> None:
         """So many characters have been spoken with that sample."""
@@ -99,6 +112,14 @@ class Loudspeaker:
         self._replies[item_id] = _Spoken(track, text)
         while len(self._replies) > REMEMBERED:
             del self._replies[next(iter(self._replies))]
+
+    def snapshot(self) -> tuple[Made, ...]:
+        return tuple(Made(item_id, r.text, r.track.marks()) for item_id, r in self._replies.items())
+
+    def restore(self, made: Iterable[Made]) -> None:
+        """Replies that another one was sent: all of them have been played."""
+        for reply in made:
+            self.made(reply.item_id, Track.restored(reply.marks), reply.text)
 
     def forget(self, item_id: str) -> None:
         self._replies.pop(item_id, None)

@@ -31,6 +31,7 @@ from streaming.engine import Engine
 from streaming.events import Encoding, EngineUnavailable, Item, Message, TooLong, Truncation
 from streaming.listener import Listener
 from streaming.recall import recall, recorded, spoken, told, typed
+from streaming.snapshot import Hearing, Turn
 
 REPLY_SHARE = 4  # a reply gets a quarter of the engine's context, or what the client allows
 HEADROOM = 64  # tokens for the rest of a turn that has filled the context, and the template around it
@@ -114,6 +115,20 @@ class Memory:
         ear = self._ear
         if ear is not None:
             self._hear_from(ear.blocks)
+
+    def restore(self, turns: Iterable[Turn], hearing: Hearing | None) -> None:
+        """What another one has noted, where nothing has been noted yet."""
+        self.conversation.restore(turns)
+        self.reopen()
+        self._stale = self.conversation.replying  # what stands behind that reply waits for it
+        if hearing is not None:
+            self._turn_id = hearing.turn_id
+            self._hear_from(hearing.heard)
+
+    @property
+    def heard(self) -> tuple[NDArray[np.float32], ...]:
+        """The audio of the turn that is being spoken, as it came."""
+        return () if self._ear is None else tuple(self._ear.blocks)
 
     def catch_up(self) -> None:
         """Let the engine have all that was noted."""

@@ -21,6 +21,7 @@ from streaming.vad import SpeechDetector
 
 RATE_IN = RATES["pcm"]
 RATE = 16_000  # Hz: the sample clock
+NOTICED_SECONDS = 1  # from its first sound a turn is noticed, padding and doubts included
 MEMORY_SECONDS = 4  # of the newest audio: the longest padding, and the detector's delay
 
 Samples = NDArray[np.float32]
@@ -39,7 +40,8 @@ class Microphone:
         self._endpointer = Endpointer(detection) if detection else None
         self._guarded = False
         self._pending: Samples = np.empty(0, np.float32)  # less than a window
-        self._newest: Samples = np.empty(0, np.float32)  # up to `clock`
+        self._newest: Samples = np.zeros(2 * MEMORY_SECONDS * RATE, np.float32)  # in front, up to `clock`
+        self._kept = 0  # samples of it
         self._arrivals: deque[tuple[int, float]] = deque(maxlen=512)  # samples received, seconds
         self._received = 0
         self.clock = 0  # samples that were handed on
@@ -67,6 +69,26 @@ class Microphone:
     def last_arrival(self) -> float | None:
         """When the newest packet came, in seconds."""
         return self._arrivals[-1][1] if self._arrivals else None
+
+    @property
+    def received(self) -> int:
+        """Samples that came: sample clock, what is no window yet included."""
+        return self._received
+
+    @property
+    def needed(self) -> int:
+        """What came from there on may still belong to a turn that nobody has noticed: sample clock."""
+        if self._endpointer is None:
+            return self.clock
+        return max(self._endpointer.earliest, self.clock - NOTICED_SECONDS * RATE)
+
+    def restore(self, clock: int, begun: int | None) -> None:
+        """Go on where another one has heard up to `clock`. `begun`: where the turn began that is open."""
+        self.clock = self._received = clock
+        if self._endpointer:
+            self._endpointer.reset(clock)
+            if begun is not None:
+                self._endpointer.speaking(begun, clock)
 
     def configure(self, detection: Detection | None, hears: AudioFormat = "pcm") -> None:
         if hears != self._format:
@@ -106,24 +128,49 @@ class Microphone:
 
         Raises BadAudio, before any block.
         """
+        if pcm:
+            self._receive(pcm, now)
+        return self._blocks()
+
+    async def ahead(self, pcm: bytes, now: float) -> None:
+        """Take audio in, and ask the voice detector about it together with others. The next `push` tells.
+
+        Raises BadAudio.
+        """
+        self._receive(pcm, now)
+        count = self._pending.size // WINDOW
+        if self._endpointer and count:
+            await self._voice.ahead(self._pending[: count * WINDOW].reshape(count, WINDOW))
+
+    def _receive(self, pcm: bytes, now: float) -> None:
         self._take(self._resampler.push(decode(pcm, self._format)))
         self._arrivals.append((self._received, now))
-        return self._blocks()
 
     def _take(self, samples: Samples) -> None:
         self._received += samples.size
         self._pending = np.concatenate([self._pending, samples])
 
     def _blocks(self) -> Iterator[tuple[Samples, Event | None]]:
+        if not self._endpointer:
+            self._voice.forget()
         size = WINDOW if self._endpointer else self._pending.size
         while size and self._pending.size >= size:
             block, self._pending = np.split(self._pending, [size])
             self.clock += size
-            self._newest = np.concatenate([self._newest, block])[-MEMORY_SECONDS * RATE :]
+            self._remember(block)
             event = None
             if self._endpointer:
                 event = self._endpointer.push(self._voiced(block), self.clock)
             yield block, event
+
+    def _remember(self, block: Samples) -> None:
+        most = MEMORY_SECONDS * RATE
+        block = block[-most:]
+        if self._kept + block.size > self._newest.size:
+            self._newest[:most] = self._newest[self._kept - most : self._kept]
+            self._kept = most
+        self._newest[self._kept : self._kept + block.size] = block
+        self._kept += block.size
 
     def _voiced(self, window: Samples) -> float:
         """The probability that somebody speaks, other than we."""
@@ -138,7 +185,8 @@ class Microphone:
 
     def since(self, at: int) -> Samples:
         """The audio from sample `at` on, as far as it is remembered."""
-        return self._newest[max(0, self._newest.size - (self.clock - at)) :]
+        first = max(0, self._kept - MEMORY_SECONDS * RATE, self._kept - (self.clock - at))
+        return self._newest[first : self._kept].copy()
 
     def arrived(self, at: int, now: float) -> float:
         """When sample `at` came in, in seconds; `now` where that is not known."""

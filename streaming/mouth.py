@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 from streaming.clauses import Clause, ClauseSplitter
 from streaming.loudspeaker import Loudspeaker, Track
+from streaming.snapshot import Marks, Spoken
 from streaming.spoken_text import heard, spoken
 from streaming.voice import RATE, Voice
 
@@ -67,18 +69,46 @@ class Mouth:
         self._item_id = item_id
         self._player = player
         self._splitter = ClauseSplitter()
-        self._clauses: asyncio.Queue[Clause] = asyncio.Queue()
+        self._clauses: asyncio.Queue[Clause | None] = asyncio.Queue()  # None: what `_rest` is
         self._speaking = False
         self._samples = 0
+        self._begins = 0  # characters of the reply before the first that is spoken here
+        self._known = 0  # characters of what is spoken here that have been told
+        self._told_to = 0  # characters of the reply
+        self._rest = b""  # the sound that the last word lacks which another one has told
+        self._word = b"", 0, 0  # a clause's sound, and what of it the newest word lacks
         self._loudspeaker = loudspeaker or Loudspeaker()
         self._free = asyncio.Event()
         self._free.set()
         self.track = Track()
 
+    def restore(self, spoken: Spoken, text: str) -> None:
+        """Go on where another one has told so much of a text."""
+        self._begins, self._known = spoken.begins, spoken.told - spoken.begins
+        self._told_to = spoken.told
+        self._samples, self._rest = spoken.sent, spoken.rest
+        self.track = Track.restored(spoken.marks)
+        if self._player is None:  # what it was sent it has played meanwhile
+            self.track.plays(self._clock() - spoken.sent / RATE, spoken.sent)
+        if self._rest:
+            self._clauses.put_nowait(None)
+        self.push(text[spoken.begins :])
+
+    def snapshot(self) -> Spoken:
+        if self._player is not None:  # what it has not played is lost with it
+            heard = min(self.track.heard(self._player.played(self._item_id)), self._told_to)
+            return Spoken(self._told_to, heard, Marks((0,), (heard,)))
+        piece, begin, end = self._word
+        marks = self.track.marks(self._told_to)
+        return Spoken(self._told_to, self._told_to, marks, self._samples, self._rest or piece[begin:end])
+
     def push(self, text: str) -> None:
         """More of the reply."""
-        for clause in self._splitter.push(text):
-            self._clauses.put_nowait(clause)
+        self._put(self._splitter.push(text))
+
+    def _put(self, clauses: Iterable[Clause]) -> None:
+        for clause in clauses:
+            self._clauses.put_nowait(replace(clause, start=clause.start + self._begins))
 
     def hold(self, on: bool) -> None:
         """Make no more sound until released."""
@@ -101,8 +131,7 @@ class Mouth:
         await self._clauses.join()
 
     def _speak_all(self) -> None:
-        for clause in self._splitter.finish():
-            self._clauses.put_nowait(clause)
+        self._put(self._splitter.finish())
 
     async def finished(self) -> None:
         """The same, and until they have been heard, as far as that is known."""
@@ -127,7 +156,10 @@ class Mouth:
         while True:
             clause = await self._clauses.get()
             self._speaking = True
-            await self._speak(clause)
+            if clause is None:
+                await self._say_rest()
+            else:
+                await self._speak(clause)
             self._speaking = False
             self._clauses.task_done()
 
@@ -143,16 +175,34 @@ class Mouth:
                     for at in range(0, len(sound.pcm), PIECE):
                         piece = sound.pcm[at : at + PIECE]
                         await self._in_time()
-                        if self._player is None:
-                            self._loudspeaker.play(self.track, len(piece) // SAMPLE_BYTES, self._clock())
-                        self._samples += len(piece) // SAMPLE_BYTES
-                        begun = 1 + bisect_left(ends, self._samples - begins)
+                        after = self._samples + len(piece) // SAMPLE_BYTES - begins
+                        begun = 1 + bisect_left(ends, after)
                         until = max(sent, heard(words, min(begun, len(words))))
-                        self._told(piece, clause.text[sent:until])
+                        lacks = ends[begun - 1] - after if begun <= len(ends) else 0
+                        self._word = sound.pcm, at + len(piece), at + len(piece) + lacks * SAMPLE_BYTES
+                        self._tell(piece, clause.text[sent:until])
                         sent = until
         self.track.mark(self._samples, clause.start + len(clause.text))
+        self._word = b"", 0, 0
         if sent < len(clause.text):
-            self._told(b"", clause.text[sent:])
+            self._tell(b"", clause.text[sent:])
+
+    async def _say_rest(self) -> None:
+        """Of a word that another one has begun."""
+        while self._rest:
+            await self._in_time()
+            piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+            self._tell(piece, "")
+
+    def _tell(self, pcm: bytes, text: str) -> None:
+        """Sound, and what begins in it, but for what another one has told."""
+        if pcm and self._player is None:
+            self._loudspeaker.play(self.track, len(pcm) // SAMPLE_BYTES, self._clock())
+        self._samples += len(pcm) // SAMPLE_BYTES
+        new = text[self._known :]
+        self._known = max(0, self._known - len(text))
+        self._told_to += len(new)
+        self._told(pcm, new)
 
     async def _in_time(self) -> None:
         """Wait while enough is on its way, or while it is held."""

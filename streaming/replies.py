@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from model.reasoning import Call
+from model.tools import call_body
 from streaming import asked
 from streaming.context import Context
 from streaming.conversation import Conversation
@@ -21,6 +22,7 @@ from streaming.events import (
     CutOff,
     EngineUnavailable,
     Event,
+    FunctionCall,
     NoActiveResponse,
     ResponseActive,
     ResponseRequest,
@@ -38,6 +40,7 @@ from streaming.memory import Memory, Spawn
 from streaming.microphone import RATE, Microphone
 from streaming.mouth import Mouth, Player
 from streaming.reply import ActiveReply
+from streaming.snapshot import Made, Making, Snapshot, Turn
 from streaming.thinking import Thinker
 from streaming.thought import Thought
 from streaming.turn import Happened
@@ -136,7 +139,7 @@ class Replies:
             new_id,
             thought.context,
             offered={tool.name for tool in settings.offered},
-            metadata=request.metadata,
+            request=request,
             thought=thought,
             usage=Usage(audio, len(thought.context) - audio),
         )
@@ -148,8 +151,7 @@ class Replies:
         turn_ended = None if since is None else reply.since(now)
         reply.timings = Timings(turn_ended=turn_ended, append=self.append_ms)
         self.append_ms = None
-        if settings.spoken and self._voice is not None:
-            reply.mouth = self._mouth(reply, settings, self._voice)
+        reply.mouth = self._mouth(reply, settings)
         started = ResponseStarted(
             reply.response_id,
             request.metadata,
@@ -162,7 +164,12 @@ class Replies:
         thought.wanted = True
         reply.task = self._spawn(self._make(reply, thought))
 
-    def _mouth(self, reply: ActiveReply, settings: SessionSettings, voice: Voice) -> Mouth:
+    def _mouth(self, reply: ActiveReply, settings: SessionSettings) -> Mouth | None:
+        """What speaks it; None where it is text."""
+        voice = self._voice
+        if not settings.spoken or voice is None:
+            return None
+
         def told(pcm: bytes, text: str) -> None:
             if not reply.entry.open:
                 return  # it was ended within this very step of the loop
@@ -171,6 +178,52 @@ class Replies:
 
         name, player = settings.voice or voice.names[0], self._player
         return Mouth(voice, name, settings.speed, told, self._clock, self._loudspeaker, reply.item_id, player)
+
+    # --- begun elsewhere ---
+
+    def snapshot(self, now: float) -> tuple[Making | None, tuple[Making, ...], tuple[Made, ...]]:
+        """The active one, those outside the conversation, and what has been told of those before."""
+        active = None if self.active is None else self.active.snapshot(now)
+        asides = tuple(aside.snapshot(now) for aside in self._asides.values())
+        return active, asides, self._loudspeaker.snapshot()
+
+    @property
+    def newest(self) -> ResponseRequest:
+        """What the newest reply in the conversation was asked for with."""
+        return self._request
+
+    def restore(
+        self,
+        snapshot: Snapshot,
+        settings: SessionSettings,
+        instead: Callable[[ResponseRequest], Context | None],
+    ) -> None:
+        """Go on with what another server has begun. `instead`: what a request is to, None: the whole."""
+        self._request = snapshot.request
+        self._loudspeaker.restore(snapshot.made)
+        for making in (*snapshot.asides, *filter(None, [snapshot.making])):
+            self._go_on(making, settings, instead(making.request))
+
+    def _go_on(self, making: Making, settings: SessionSettings, instead: Context | None) -> None:
+        settings, outside = asked.merged(settings, making.request), making.request.outside
+        conversation = self._memory.conversation
+        if outside:
+            conversation = Conversation()
+            conversation.restore([Turn(making.items, open=True)] if making.items else [])
+        reply = ActiveReply.restored(making, self._clock(), conversation, new_id)
+        reply.offered = {tool.name for tool in settings.offered}
+        calls = [Call(call_body(i.name, i.arguments)) for i in making.items if isinstance(i, FunctionCall)]
+        reply.thought = thought = self._thinker.go_on(settings, making, instead, calls)
+        reply.context, audio = thought.context, thought.context.audio_tokens
+        reply.usage = replace(reply.usage, audio=audio, text=len(thought.context) - audio)
+        reply.mouth = None if making.spoken is None else self._mouth(reply, settings)
+        if outside:
+            self._asides[reply.response_id] = reply
+        else:
+            self.active, self.quiet, self._instead = reply, None, instead
+        if reply.mouth is not None and making.spoken is not None:
+            reply.mouth.restore(making.spoken, making.text)
+        reply.task = self._spawn(self._make(reply, thought))
 
     # --- made ---
 
@@ -203,7 +256,7 @@ class Replies:
                     step = replace(told, parts=() if part is None else (part,))
                     for event in reply.take(step, self._clock()):
                         self._emit(event)
-                finish = told.finish
+                finish = reply.finish = told.finish
         return finish
 
     async def _speak(self, reply: ActiveReply, mouth: Mouth, thought: Thought) -> str | None:

@@ -7,7 +7,7 @@ item id. Time is an argument. Knows no engine, no tokens and no wire.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 
 from model.reasoning import Call, Reply, Thinking
@@ -23,6 +23,7 @@ from streaming.events import (
     ReplyDelta,
     ReplyStarted,
     ResponseDone,
+    ResponseRequest,
     SpeechDelta,
     Status,
     ThinkingDelta,
@@ -31,6 +32,7 @@ from streaming.events import (
     Usage,
 )
 from streaming.mouth import Mouth
+from streaming.snapshot import Making
 from streaming.speaker import Told
 from streaming.thought import Thought
 
@@ -46,7 +48,7 @@ class ActiveReply:
     new_id: Callable[[str], str]
     context: Context = Context()
     offered: Collection[str] = ()
-    metadata: Mapping[str, str] | None = None
+    request: ResponseRequest = ResponseRequest()  # what it was asked for with
     usage: Usage = Usage()
     timings: Timings = Timings()
     thinking: str = ""
@@ -58,6 +60,36 @@ class ActiveReply:
     mouth: Mouth | None = None  # None: the reply is text
     heard_ms: float | None = None  # what the client says, while the reply is still being made
     held_at: float | None = None  # the clock, while nothing of it is told
+    finish: str | None = None  # why its decoding has ended
+
+    @classmethod
+    def restored(
+        cls, making: Making, now: float, conversation: Conversation, new_id: Callable[[str], str]
+    ) -> ActiveReply:
+        """One that another server has begun, and whose items stand in the conversation, if it has any."""
+        reply = cls(making.response_id, making.item_id, now - making.age, conversation, new_id)
+        reply.request, reply.usage, reply.timings = making.request, making.usage, making.timings
+        reply.thinking, reply.thinking_told = making.thinking, making.thinking_told
+        reply.text, reply.finish = making.text, making.finish
+        if making.items:
+            reply.entry, _ = conversation.find(making.items[0].id)
+        return reply
+
+    def snapshot(self, now: float) -> Making:
+        return Making(
+            self.response_id,
+            self.item_id,
+            self.request,
+            now - self.asked_at,
+            tuple(self.entry.items),
+            self.thinking,
+            self.thinking_told,
+            self.text,
+            self.finish,
+            self.usage,
+            self.timings,
+            None if self.mouth is None else self.mouth.snapshot(),
+        )
 
     def since(self, now: float) -> float:
         """Milliseconds."""
@@ -162,5 +194,5 @@ class ActiveReply:
             replace(self.timings, done=self.since(now)),
             reason,
             message,
-            self.metadata,
+            self.request.metadata,
         )

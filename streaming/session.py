@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.windows import Windows
-from streaming import asked, turn
+from streaming import asked, handover, turn
 from streaming.audio import recording
 from streaming.context import Context
 from streaming.endpointing import Doubted, NoTurn, Paused, Resumed, Started, Stopped
@@ -57,6 +57,7 @@ from streaming.microphone import RATE, Microphone
 from streaming.mouth import Player
 from streaming.recall import gathered, opening
 from streaming.replies import Replies
+from streaming.snapshot import Snapshot
 from streaming.thinking import Thinker
 from streaming.turn import GUARDED, Do, Happened, State
 from streaming.vad import SpeechDetector
@@ -139,6 +140,39 @@ class Session:
         except* EngineUnavailable as group:
             self._replies.fail(EngineUnavailable("the engine is not running"))
             raise EngineUnavailable("the engine is not running") from group
+
+    # --- elsewhere ---
+
+    @property
+    def received_ms(self) -> int:
+        return self._microphone.received * 1000 // RATE
+
+    @property
+    def busy(self) -> bool:
+        """Somebody speaks, or something is being made."""
+        hearing = self._memory.hearing or self._microphone.doubting
+        return hearing or self._replies.active is not None or bool(self._thinker.dictations)
+
+    def snapshot(self) -> Snapshot:
+        """As it stands; to be had between two steps of the event loop."""
+        parts = self._memory, self._microphone, self._thinker, self._replies
+        return handover.snapshot(self._state, *parts, (self._turn_id, self._turn_start), self._clock())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on with what another server has told so much of, before anything has happened here."""
+        if (hearing := snapshot.hearing) is not None:
+            self._turn_id, self._turn_start = hearing.turn_id, hearing.start
+        self._state = handover.state(snapshot)
+        handover.restore(snapshot, self._memory, self._microphone, self._thinker)
+        self._replies.restore(snapshot, self._settings, self._instead)
+
+    def _instead(self, request: ResponseRequest) -> Context | None:
+        """What a reply is to, None: to the conversation. Raises what `create_response` does."""
+        if request.input is None:
+            return None
+        begins = opening(asked.merged(self._settings, request), self._engine.prompt)
+        turns = gathered(request.input, self._memory.conversation, self._recording)
+        return self._memory.instead(turns, begins)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task of this session. Raises EngineUnavailable once the session has ended."""
@@ -251,6 +285,13 @@ class Session:
             if event is not None:
                 self._sounded(event)
 
+    async def listen(self, pcm: bytes) -> None:
+        """The same; its voice activity is judged together with that of other sessions."""
+        if self._microphone.detecting:
+            await self._microphone.ahead(pcm, self._clock())
+            pcm = b""
+        self.append_audio(pcm)
+
     def commit(self) -> None:
         """End the user's turn by hand; asks for no reply. Raises EmptyBuffer."""
         if self._state is State.DOUBTING or self._microphone.doubting:  # so it was speech
@@ -281,12 +322,9 @@ class Session:
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
         self._replies.keep()
-        context = None
         if request.input is None:
             self._memory.make_ready()
-        else:
-            turns = gathered(request.input, self._memory.conversation, self._recording)
-            context = self._memory.instead(turns, begins)
+        context = self._instead(request)
         if request.outside:
             self._replies.start(self._settings, request, None, context)
         else:

@@ -61,24 +61,30 @@ async def give_up(lost: Lost) -> Context:
 
 
 async def speak(
-    engine: Engine, context: Context, manner: Manner, again: Again = give_up
+    engine: Engine,
+    context: Context,
+    manner: Manner,
+    again: Again = give_up,
+    told: Told | None = None,
 ) -> AsyncGenerator[Told, None]:
     """Think and reply to a context that ends with the user's turn.
 
     `again` is asked for the context anew when the engine has died or has forgotten it, and raises where the
-    reply is not to go on. Aborts its request when the consumer goes away. Raises EngineUnavailable, Forgotten
-    and Refused.
+    reply is not to go on. `told`: what somebody else has told of it; it goes on behind that. Aborts its
+    request when the consumer goes away. Raises EngineUnavailable, Forgotten and Refused.
     """
     progress = Progress(manner)
-    if manner.thinking and manner.draft:
+    if told is not None:
+        progress.go_on(told)
+    elif manner.thinking and manner.draft:
         begun = await agreed(engine, context, manner.draft)
         if begun:
             yield progress.begin(begun, len(engine.prompt.encode(begun)))
     while True:
         try:
             async with aclosing(_request(engine, context, progress)) as steps:
-                async for told in steps:
-                    yield told
+                async for step in steps:
+                    yield step
             if progress.ended:
                 return
         except (EngineUnavailable, Forgotten) as lost:
@@ -99,12 +105,13 @@ async def _request(engine: Engine, context: Context, progress: Progress) -> Asyn
 
 
 async def transcribe(
-    engine: Engine, context: Context, max_tokens: int, again: Again = give_up
+    engine: Engine, context: Context, max_tokens: int, again: Again = give_up, written: str = ""
 ) -> AsyncGenerator[str, None]:
     """What was said in the turn that ends the context: the same again, with a typed request behind the audio.
 
-    The space that a first word brings along is left out. `again` as in `speak`. Aborts its request when the
-    consumer goes away. Raises EngineUnavailable, Forgotten and Refused.
+    The space that a first word brings along is left out. `again` as in `speak`; `written`: what somebody else
+    has written down of it, and what comes is behind that. Aborts its request when the consumer goes away.
+    Raises EngineUnavailable, Forgotten and Refused.
     """
     prompt = engine.prompt
 
@@ -115,8 +122,9 @@ async def transcribe(
     async def asked_again(lost: Lost) -> Context:
         return asked(await again(lost))
 
-    begun, manner = False, Manner(thinking=False, max_tokens=max_tokens)
-    async with aclosing(speak(engine, asked(context), manner, asked_again)) as steps:
+    begun, manner = bool(written), Manner(thinking=False, max_tokens=max_tokens)
+    behind = Told((Reply(written),), 0, 0, 0, None) if written else None
+    async with aclosing(speak(engine, asked(context), manner, asked_again, behind)) as steps:
         async for told in steps:
             for part in told.parts:
                 if not isinstance(part, Reply):
@@ -158,6 +166,20 @@ class Progress:
         self.chain, self._reasoning = chain, tokens
         self._parser.push(chain)
         return Told((Thinking(chain),), tokens, 0, 0, None)
+
+    def go_on(self, told: Told) -> None:
+        """Behind what was told of it, all in one. Its reply has begun where there are parts of it."""
+        self._reasoning, self._reply, self._cached = (
+            told.reasoning_tokens,
+            told.reply_tokens,
+            told.cached_tokens,
+        )
+        self.chain = "".join(part.text for part in told.parts if isinstance(part, Thinking))
+        self.said = "".join(_written(part) for part in told.parts)
+        if any(not isinstance(part, Thinking) for part in told.parts):
+            self._close()
+        else:
+            self.resume()
 
     def resume(self) -> None:
         """Another engine goes on, behind what has been told; what was held back comes once more."""

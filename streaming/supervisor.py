@@ -17,8 +17,9 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol
 
 from streaming.context import Context
-from streaming.engine import Delta, Engine, Likelihood, Places, Sampling
+from streaming.engine import Delta, Engine, Likelihood, Sampling
 from streaming.events import EngineUnavailable
+from streaming.places import Places
 
 WATCH_SECONDS = 0.25
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds before a start, which takes long enough itself
@@ -31,7 +32,8 @@ class Running(Engine, Protocol):
     """What this needs of an engine."""
 
     name: str
-    kv_tokens: int
+    kv_tokens: int  # of a rank
+    ranks: int  # copies of the weights, each with a cache of its own
 
     @property
     def alive(self) -> bool: ...
@@ -63,7 +65,7 @@ class Supervisor:
         self.temperature = engine.temperature
         self.generation = 1  # counts the starts that succeeded
         self.trouble = ""  # why the newest start failed
-        self._places = Places(engine.kv_tokens, engine.max_tokens)
+        self._places = Places(engine.kv_tokens, engine.max_tokens, engine.ranks)
         self._start = start
         self._first_pause = first_pause
         self._settled = settled
@@ -173,6 +175,10 @@ class Supervisor:
 
     def running(self) -> int:
         return 0 if self._engine is None else self._engine.running()
+
+    def free_tokens(self) -> int:
+        """Of the KV cache, that more conversations may have."""
+        return self._places.free if self.alive else 0
 
     def kv_usage(self) -> float:
         return 0.0 if self._engine is None else self._engine.kv_usage()

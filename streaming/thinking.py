@@ -7,10 +7,11 @@ goes on with the next engine when one dies. Knows no turns, no sound and no wire
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from model.reasoning import Call, Reply, Thinking
 from streaming import asked
 from streaming.context import Context
 from streaming.engine import Engine
@@ -29,7 +30,8 @@ from streaming.failover import Failover
 from streaming.memory import Memory, Spawn
 from streaming.paced import pace
 from streaming.recall import opening
-from streaming.speaker import speak, transcribe
+from streaming.snapshot import Dictation, Making
+from streaming.speaker import Told, speak, transcribe
 from streaming.thought import Thought
 
 
@@ -56,6 +58,7 @@ class Thinker:
         self._patience = patience
         self._ahead: Thought | None = None  # unheard
         self._draft: Thought | None = None  # about the turn's beginning; its thoughts go on meanwhile
+        self.dictations: dict[str, Dictation] = {}  # under way, by their items
 
     def about(self, settings: SessionSettings, request: ResponseRequest, instead: Context | None) -> Thought:
         """What a reply is made from: to the conversation, or to something else."""
@@ -67,6 +70,25 @@ class Thinker:
         thought = Thought(context, replace(manner, draft=draft))
         thought.anew = self._memory.anew(begins) if instead is None else None
         self._begin(thought)
+        return thought
+
+    def go_on(
+        self, settings: SessionSettings, making: Making, instead: Context | None, calls: Sequence[Call]
+    ) -> Thought:
+        """What a reply goes on with that another one has begun; `calls`: that it has made."""
+        begins = opening(settings, self._engine.prompt)
+        context = self._memory.question(settings.encoding, begins) if instead is None else instead
+        manner = asked.manner(settings, making.request, self._memory.reply_tokens)
+        begun = (Reply(making.text),) if making.text or making.thinking_told else ()
+        told = ((Thinking(making.thinking),) if making.thinking else ()) + begun + tuple(calls)
+        counts = making.usage.reasoning, making.usage.reply, making.usage.cached
+        thought = Thought(context, manner, wanted=True, before=Told(told, *counts, None))
+        thought.anew = self._memory.anew(begins) if instead is None else None
+        if making.finish is None:
+            self._begin(thought)
+        else:
+            thought.take(Told((), *counts, making.finish))
+            thought.end()
         return thought
 
     def ahead(self, settings: SessionSettings) -> None:
@@ -122,9 +144,16 @@ class Thinker:
 
     def write_down(self, item_id: str, seconds: float, encoding: Encoding) -> None:
         """The turn that has just ended, and tell it as it comes. `seconds`: its length."""
-        context = self._memory.dictation(encoding)
-        again = self._failover(self._memory.dictation_anew(item_id))
-        self._spawn(self._transcribe(item_id, seconds, context, again))
+        self._dictate(Dictation(item_id, seconds), self._memory.dictation(encoding))
+
+    def write_on(self, dictation: Dictation) -> None:
+        """The same, where another one has begun with it."""
+        self._dictate(dictation, self._memory.dictation_anew(dictation.item_id)())
+
+    def _dictate(self, dictation: Dictation, context: Context) -> None:
+        again = self._failover(self._memory.dictation_anew(dictation.item_id))
+        self.dictations[dictation.item_id] = dictation
+        self._spawn(self._transcribe(dictation, context, again))
 
     def _begin(self, thought: Thought) -> None:
         thought.task = self._spawn(self._think(thought))
@@ -133,10 +162,10 @@ class Thinker:
         again = self._failover(thought.again, lambda: thought.wanted)
         context, manner = thought.context, thought.manner
         try:
-            if manner.pacing is not None:
+            if manner.pacing is not None and thought.before is None:
                 await pace(self._engine, context, manner, manner.pacing, again, thought.take)
             else:
-                async with aclosing(speak(self._engine, context, manner, again)) as steps:
+                async with aclosing(speak(self._engine, context, manner, again, thought.before)) as steps:
                     async for told in steps:
                         thought.take(told)
             thought.end()
@@ -146,15 +175,18 @@ class Thinker:
     def _failover(self, anew: Callable[[], Context], wanted: Callable[[], bool] = lambda: True) -> Failover:
         return Failover(self._engine, anew, self._memory.forgotten, wanted, self._patience)
 
-    async def _transcribe(self, item_id: str, seconds: float, context: Context, again: Failover) -> None:
-        text, most = "", self._memory.reply_tokens
+    async def _transcribe(self, dictation: Dictation, context: Context, again: Failover) -> None:
+        item_id, text, most = dictation.item_id, dictation.text, self._memory.reply_tokens
         try:
-            async with aclosing(transcribe(self._engine, context, most, again)) as deltas:
+            async with aclosing(transcribe(self._engine, context, most, again, text)) as deltas:
                 async for delta in deltas:
                     text += delta
+                    self.dictations[item_id] = replace(dictation, text=text)
                     self._emit(TranscriptDelta(item_id, delta))
         except (SessionError, EngineUnavailable) as error:
+            del self.dictations[item_id]
             self._emit(TranscriptFailed(item_id, str(error)))
             return
+        del self.dictations[item_id]
         self._memory.conversation.heard(item_id, text)
-        self._emit(TranscriptDone(item_id, text, seconds))
+        self._emit(TranscriptDone(item_id, text, dictation.seconds))

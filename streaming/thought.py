@@ -37,6 +37,7 @@ class Thought:
     anew: Callable[[], Context] | None = None
     chain: str = ""  # so far
     carried: bool = False
+    before: Told | None = None  # what another one has told of it, and this one goes on behind
     _over: bool = False  # the chain has ended
     _held: bool = False
     _steps: deque[Told] = field(default_factory=deque)

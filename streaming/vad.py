@@ -5,12 +5,18 @@ hears in itself, while here one network serves all sessions and each session own
 package is not even imported, as its import sets torch to one thread for the whole process. The
 package's silero_vad_16k.safetensors would be simpler to load, but are weights of another version
 (probabilities differ by up to 0.77 on speech). No hysteresis: see streaming/endpointing.py.
+
+A call costs about as much for four windows as for one, and three times that for 32. So where many sessions
+are open, their windows wait for a tick and are judged in one call; where few are, nobody waits.
 Knows no sessions and no other rate than 16 kHz.
 """
 
 from __future__ import annotations
 
+import asyncio
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +32,10 @@ from streaming.endpointing import WINDOW
 
 CONTEXT = 64  # samples of the window before, which the network sees again
 WIDTH = 128  # of the LSTM
+TICK_SECONDS = 0.008  # that a window waits for others, a quarter of its length
+FEW = 4  # sessions up to which none waits
+
+Windows = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class SpeechState:
 
 
 class SpeechDetector:
-    """The network, loaded once a process. It holds no state, so any thread may call it."""
+    """The network, loaded once a process. `step` holds no state, so any thread may call it."""
 
     def __init__(self) -> None:
         """Raises FileNotFoundError where silero-vad is not installed."""
@@ -49,11 +59,41 @@ class SpeechDetector:
             warnings.simplefilter("ignore", DeprecationWarning)
             loaded = torch.jit.load(str(_weights()), map_location="cpu")  # type: ignore[no-untyped-call]
         self._network = loaded._model.eval()
+        self._streams: weakref.WeakSet[SpeechStream] = weakref.WeakSet()
+        self._waiting: list[tuple[SpeechStream, Windows, asyncio.Future[None]]] = []
         for _ in range(2):  # the first calls compile, up to 100 ms
             self.step(np.zeros((1, WINDOW), np.float32), [SpeechState.new()])
 
     def stream(self) -> SpeechStream:
-        return SpeechStream(self)
+        stream = SpeechStream(self)
+        self._streams.add(stream)
+        return stream
+
+    async def judge(self, stream: SpeechStream, windows: Windows) -> None:
+        """The stream's next windows, float32 [N, 512], together with those of others."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_later(TICK_SECONDS if len(self._streams) > FEW else 0.0, self.flush)
+        done = loop.create_future()
+        self._waiting.append((stream, windows, done))
+        await done
+
+    def flush(self) -> None:
+        """Judge what waits."""
+        waiting, self._waiting = self._waiting, []
+        try:
+            for n in range(max((len(windows) for _, windows, _ in waiting), default=0)):
+                due = [(stream, windows[n]) for stream, windows, _ in waiting if n < len(windows)]
+                found = self.step(np.stack([window for _, window in due]), [s.state for s, _ in due])
+                for (stream, _), probability, state in zip(due, *found, strict=True):
+                    stream.judged(probability, state)
+        except Exception as error:
+            for _, _, done in waiting:
+                if not done.done():
+                    done.set_exception(error)
+        for _, _, done in waiting:
+            if not done.done():
+                done.set_result(None)
 
     def step(
         self, windows: NDArray[np.float32], states: Sequence[SpeechState]
@@ -80,9 +120,34 @@ class SpeechStream:
     def __init__(self, detector: SpeechDetector) -> None:
         self._detector = detector
         self.state = SpeechState.new()
+        self._taken = 0  # windows that `push` has not been asked for yet
+        self._ahead: deque[float] = deque()  # what was found of them
 
-    def push(self, window: NDArray[np.float32]) -> float:
+    async def ahead(self, windows: Windows) -> None:
+        """Judge the windows [N, 512] that `push` will be given next, those of an earlier call included."""
+        fresh = windows[self._taken :]
+        self._taken += len(fresh)
+        if len(fresh):
+            await self._detector.judge(self, fresh)
+
+    def judged(self, probability: float, state: SpeechState) -> None:
+        self._ahead.append(probability)
+        self.state = state
+
+    def forget(self) -> None:
+        """What was judged ahead will not be asked for."""
+        if self._taken:
+            self._detector.flush()
+            self._taken = 0
+            self._ahead.clear()
+
+    def push(self, window: Windows) -> float:
         """The next 512 samples, float32 at 16 kHz, to a probability. Raises ValueError for another size."""
+        if self._taken:
+            if not self._ahead:  # asked for before its tick
+                self._detector.flush()
+            self._taken -= 1
+            return self._ahead.popleft()
         (probability,), (self.state,) = self._detector.step(window[np.newaxis], [self.state])
         return probability
 

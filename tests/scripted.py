@@ -38,6 +38,7 @@ class ScriptedEngine:
     block = 32
     temperature = 0.0
     kv_tokens = 8192
+    ranks = 1
 
     def __init__(
         self,
@@ -178,6 +179,9 @@ class ScriptedEngine:
     def kv_usage(self) -> float:
         return 0.25
 
+    def free_tokens(self) -> int:
+        return self._places * self.max_tokens
+
     @contextmanager
     def admit(self) -> Iterator[None]:
         if not self.alive:
@@ -199,3 +203,9 @@ class Loudness:
 
     def push(self, window: NDArray[np.float32]) -> float:
         return float(np.abs(window).max() > LOUD)
+
+    async def ahead(self, windows: NDArray[np.float32]) -> None:
+        pass
+
+    def forget(self) -> None:
+        pass

@@ -65,6 +65,11 @@ class Timings(Own):
     stopped_ms: float | None
 
 
+class Caption(Own):
+    type: Literal["soundmind.caption"]
+    delta: str
+
+
 class EngineLost(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -77,6 +82,14 @@ class Resumed(BaseModel):
 
     event_id: str
     type: Literal["soundmind.resumed"]
+    input_audio_ms: int
+
+
+class ServerLeaving(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    event_id: str
+    type: Literal["soundmind.server_leaving"]
 
 
 class EngineBack(BaseModel):
@@ -91,8 +104,10 @@ OWN: dict[str, type[BaseModel]] = {
     "response.reasoning_text.delta": ReasoningDelta,
     "response.reasoning_text.done": ReasoningDone,
     "soundmind.timings": Timings,
+    "soundmind.caption": Caption,
     "soundmind.engine_lost": EngineLost,
     "soundmind.resumed": Resumed,
+    "soundmind.server_leaving": ServerLeaving,
     "soundmind.engine_back": EngineBack,
 }
 

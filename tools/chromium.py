@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,8 @@ class Page:
         self.hosts: set[str] = set()
         self.sockets: list[str] = []
         self.awaited = ""  # what was waited for last
+        self.cast: Callable[[float, bytes], None] | None = None  # is given each frame of a screencast
+        self.touched = True  # what is evaluated counts as done by the user
 
     async def _read(self) -> None:
         try:
@@ -121,8 +123,10 @@ class Page:
                 if answer := self._answers.pop(message.get("id", 0), None):
                     if not answer.done():
                         answer.set_result(message)
-                elif message.get("sessionId") == self._session:
+                elif "method" in message and message.get("sessionId") == self._session:
                     self._told(message["method"], message["params"])
+                    if message["method"] == "Page.screencastFrame":
+                        await self._casting(message["params"])
         except ConnectionClosed:
             pass
         for answer in self._answers.values():
@@ -143,6 +147,13 @@ class Page:
             case "Network.webSocketCreated":
                 self._asked(params["url"])
                 self.sockets.append(params["url"])
+
+    async def _casting(self, frame: dict[str, Any]) -> None:
+        """The next one comes once this one was taken."""
+        if self.cast is not None:
+            self.cast(frame["metadata"]["timestamp"], base64.b64decode(frame["data"]))
+        taken = {"method": "Page.screencastFrameAck", "params": {"sessionId": frame["sessionId"]}}
+        await self._ws.send(json.dumps({"id": next(self._ids), "sessionId": self._session, **taken}))
 
     def _asked(self, url: str) -> None:
         if not url.startswith(("data:", "blob:", "about:")):
@@ -225,7 +236,7 @@ class Page:
             expression=expression,
             awaitPromise=True,
             returnByValue=True,
-            userGesture=True,
+            userGesture=self.touched,
         )
         if details := result.get("exceptionDetails"):
             raise AssertionError(details.get("exception", {}).get("description") or details["text"])

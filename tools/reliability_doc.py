@@ -45,6 +45,8 @@ FAULTS = (
     "packets lost or reordered",
     "client vanishes in mid-turn",
     "client vanishes in mid-reply",
+    "server gone in mid-reply",
+    "server killed in mid-reply",
     "slow client",
     "bad input",
     "muted microphone",

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from model.training.world.core import Call, Effort
 
-Condition = Literal["clean", "noise", "telephone"]
+# "bare": the recording as it is, with nothing around it; of benchmarks alone, so not in CONDITIONS.
+Condition = Literal["clean", "noise", "telephone", "bare"]
 # What the reply sees: chunks as they were heard; the last turn encoded anew; offline, every turn whole.
 # Or what a server does by itself.
 Encoding = Literal["incremental", "refined", "whole", "served"]
@@ -69,6 +70,7 @@ class Case:
     condition: Condition = "clean"
     contained: bool = False
     transcript: str = ""  # the words that a transcript should have; empty: it is not scored
+    question: str = ""  # typed behind the recording; empty: the recording is the question
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Outcome:
     timings: Mapping[str, float | None] = field(default_factory=dict)  # ms
     turns: int = 1  # that the last recording was taken for
     error: str | None = None
+    earlier: tuple[str, ...] = ()  # the replies to spoken turns before, where the model gave them itself
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,8 +25,10 @@ MU = 255.0
 
 
 def take(clip: NDArray[np.int16], condition: Condition, seed: str, tail: float = TAIL) -> Samples:
-    """16 kHz, -1 to 1, with `LEAD` and `tail` seconds around."""
+    """16 kHz, -1 to 1, with `LEAD` and `tail` seconds around; bare, with nothing around."""
     speech = clip.astype(np.float32) / 32768
+    if condition == "bare":
+        return speech.astype(np.float32)
     around = int(LEAD * SAMPLE_RATE), int(tail * SAMPLE_RATE)
     room: Samples = np.pad(speech, around)
     if condition == "noise":

@@ -1,4 +1,4 @@
-"""Cases answered without a server: the reference network, greedy, several cases at a time.
+"""Cases answered without a server: the reference network, greedy or sampled, several cases at a time.
 
 A turn is encoded whole, or in the windows of a live session (model/windows.py); windows of one shape are
 encoded together. The history holds the expected replies. Knows no wire and nothing of scores.
@@ -34,14 +34,34 @@ FRAMES = 2_400  # mel frames encoded together
 LINES: dict[Effort, str] = {"none": "", "short": SHORT, "medium": "", "long": LONG}
 
 Piece = Tensor  # the embeddings of 25 s at most [n, hidden]
+Pick = Callable[[Tensor], Tensor]  # logits [B, vocab] to tokens [B]
 Samples = NDArray[np.float32]
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    return logits.argmax(-1)
+
+
+def sampled(temperature: float, seed: int) -> Pick:
+    """Drawn at a temperature above 0, the same each time for one seed and one batch."""
+    drawing = torch.Generator().manual_seed(seed)
+
+    def pick(logits: Tensor) -> Tensor:
+        shares = torch.softmax(logits.float() / temperature, -1).cpu()
+        return torch.multinomial(shares, 1, generator=drawing)[:, 0].to(logits.device)
+
+    return pick
 
 
 @torch.inference_mode()
 def generate(
-    network: StepAudio2, prompts: Sequence[Tensor], stop: set[int], limit: int = LIMIT
+    network: StepAudio2,
+    prompts: Sequence[Tensor],
+    stop: set[int],
+    limit: int = LIMIT,
+    pick: Pick = likeliest,
 ) -> list[list[int]]:
-    """The likeliest continuation of each prompt [T, hidden], several at a time; the stop is left out."""
+    """A continuation of each prompt [T, hidden], several at a time; the stop is left out."""
     found: list[list[int]] = [[] for _ in prompts]
     where = network.lm_head.weight.device
     for members in _batches([len(p) for p in prompts]):
@@ -60,7 +80,7 @@ def generate(
         for _ in range(limit):
             bias = x.new_zeros(seen.shape).masked_fill_(~seen, float("-inf"))[:, None]
             hidden = network.model(x, positions=positions, bias=bias, cache=cache)
-            tokens = network.lm_head(hidden[:, -1]).argmax(-1)
+            tokens = pick(network.lm_head(hidden[:, -1]))
             told = tokens.tolist()
             for row in list(going):
                 if told[row] in stop:
@@ -124,6 +144,7 @@ class Respondent:
         """Raises CheckpointError."""
         self.network = checkpoint.load(folder, dtype).to("cuda" if torch.cuda.is_available() else "cpu")
         self._limit = limit
+        self.pick: Pick = likeliest
         words = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.prompt = Prompt.of(
             lambda text: list(words.encode(text, add_special_tokens=False).ids), words.get_vocab()
@@ -140,7 +161,7 @@ class Respondent:
         """Every case; what is not encoded whole in windows of these sizes (None: a session's own)."""
         heads = self._heads(cases, encoding, sizes or Windows())
         prompts = [
-            self._joined(head, [*self.prompt.human_close(), *self._open(case)])
+            self._joined(head, [*self.prompt.human_close(case.question), *self._open(case)])
             for case, head in zip(cases, heads, strict=True)
         ]
         found = [self._read(case, ids) for case, ids in zip(cases, self._generated(prompts), strict=True)]
@@ -192,7 +213,7 @@ class Respondent:
         return self.prompt.assistant_open(case.effort != "none")
 
     def _generated(self, prompts: Sequence[Tensor]) -> list[list[int]]:
-        return generate(self.network, prompts, {self.prompt.eot}, self._limit)
+        return generate(self.network, prompts, {self.prompt.eot}, self._limit, self.pick)
 
     def _read(self, case: Case, ids: list[int]) -> Outcome:
         thinking, body = "", self.decode(ids)

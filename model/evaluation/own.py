@@ -12,6 +12,7 @@ no network.
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +35,9 @@ class OwnError(ValueError):
 
 def cases(folder: Path, instructions: str = "", effort: Effort = "medium") -> list[Case]:
     """Every row of the folder's CSV file. Raises OwnError."""
-    table = _table(folder)
-    rows = _rows(table)
-    files = _files(folder, table, rows)
     found = []
-    for number, (row, file) in enumerate(zip(rows, files, strict=True), 2):
+    for row, file in recordings(folder):
         answer = row["answer"].strip()
-        if not words(answer):
-            raise OwnError(f"{table}: row {number}: expected an answer with a letter or a digit")
         clip = Clip(" ".join(words(row["text"])), (row.get("voice") or "").strip(), read(file))
         found.append(
             Case(
@@ -58,6 +54,16 @@ def cases(folder: Path, instructions: str = "", effort: Effort = "medium") -> li
             )
         )
     return found
+
+
+def recordings(folder: Path) -> list[tuple[dict[str, str], Path]]:
+    """Every row, with its file. Raises OwnError."""
+    table = _table(folder)
+    rows = _rows(table)
+    for number, row in enumerate(rows, 2):
+        if not words(row["answer"]):
+            raise OwnError(f"{table}: row {number}: expected an answer with a letter or a digit")
+    return list(zip(rows, _files(folder, table, rows), strict=True))
 
 
 def _table(folder: Path) -> Path:
@@ -114,10 +120,11 @@ def _files(folder: Path, table: Path, rows: list[dict[str, str]]) -> list[Path]:
     return found
 
 
-def read(path: Path) -> NDArray[np.int16]:
-    """16 kHz, mono. Raises OwnError."""
+def read(path: Path, data: bytes | None = None) -> NDArray[np.int16]:
+    """16 kHz, mono; `data`: what the file would hold. Raises OwnError."""
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        file = path if data is None else io.BytesIO(data)
+        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError, RuntimeError, ValueError) as error:
         reason = getattr(error, "error_string", error)
         raise OwnError(f"{path}: expected audio (WAV, FLAC, OGG, MP3 …): {reason}") from error

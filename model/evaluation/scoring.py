@@ -85,7 +85,11 @@ def told_right(case: Case, found: Outcome) -> bool:
 
 def word_errors(said: str, heard: str) -> int:
     """The edit distance in words. Numbers in digits are read out before."""
-    a, b = said.split(), _read_out(heard)
+    return edit_distance(said.split(), _read_out(heard))
+
+
+def edit_distance(a: Sequence[str], b: Sequence[str]) -> int:
+    """Substitutions, insertions and deletions, at the least."""
     row = list(range(len(b) + 1))
     for i, word in enumerate(a, 1):
         last, row[0] = row[0], i
@@ -111,8 +115,8 @@ def word_error(answered: Sequence[Answered]) -> tuple[int, int]:
     return wrong, total
 
 
-def interval(right: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share."""
+def interval(right: float, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share; a sum of scores from 0 to 1 has no wider one."""
     z, share = 1.96, right / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)

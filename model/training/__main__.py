@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from model import checkpoint
-from model.training import corpus, export, features, train
+from model.training import again, corpus, export, features, train
 from model.training.sources import work
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--text", type=int, default=train.STEPS.text, help="steps of text alone")
     parser.add_argument("--ctc", type=int, default=train.STEPS.ctc, help="steps of the adaptor alone")
     parser.add_argument("--joint", type=int, default=train.STEPS.joint, help="steps of everything together")
-    parser.add_argument("--again", type=int, default=train.AGAIN_STEPS, help="steps of the second training")
+    parser.add_argument("--again", type=int, default=again.STEPS, help="steps of the second training")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     corpus.build(held_out=True)
@@ -38,8 +38,7 @@ def main() -> None:
     train.run(train.Schedule(given.text, given.ctc, given.joint), given.workers)
     first, state = work() / "first", work() / "again" / "state.pt"
     export.write(first, torch.load(work() / "state.pt", weights_only=True, map_location="cpu"))
-    steps = train.Schedule(0, train.HEADS, given.again, train.RATE_AGAIN)
-    train.run(steps, given.workers, begin=first, state=state)
+    again.run(first, state, given.workers, joint=given.again)
     export.write(given.to, torch.load(state, weights_only=True, map_location="cpu"), before=first)
     print(f"nano is in {given.to}")
 

@@ -23,8 +23,8 @@ from torch import Tensor
 from model.prompt import END_THINK, LONG, SHORT, TRANSCRIBE, Prompt
 from model.training import world
 from model.training.features import Heard
-from model.training.world import dialogue
-from model.training.world.core import Effort, Utterance, chain
+from model.training.world import dialogue, instructions
+from model.training.world.core import Effort, State, Utterance, chain
 
 EFFORTS: dict[Effort, float] = {"medium": 0.8, "short": 0.1, "long": 0.1}
 LINES: dict[Effort, str] = {"short": SHORT, "medium": "", "long": LONG}
@@ -46,6 +46,7 @@ OFTEN = {  # by intent; the rest are whatever the corpus has
 WITHOUT = {"numbers": 0.12, "sequences": 0.2}  # how often a reply without thoughts is learned as well
 WITHOUT_ELSE = 0.3
 CUT_CHAIN = 0.06
+EVERY_DAY = 0.7
 TRANSCRIPT = 0.12
 IGNORE = -100
 NO_SPEECH = ("unknown_silence", "unknown_noise", "unknown_music")
@@ -163,12 +164,37 @@ class Maker:
             self._conversation(writer, r, turns(r), room, text)
         return writer.row
 
+    def asked(self, length: int, r: random.Random, draw: Callable[[], Heard | Utterance]) -> Row:
+        """Conversations of one turn, mostly under the system prompt of every day.
+
+        `draw` gives takes, or utterances whose sounds are written out instead: text alone is learned faster.
+        """
+        writer = Writer(self.prompt)
+        while len(writer) < length - TYPICAL:
+            writer.conversation += 1
+            course = dialogue.Course(r)
+            if r.random() < EVERY_DAY:
+                course.instructions, course.state, course.schemas = instructions.NANO, State(), ""
+            effort = r.choices(list(EFFORTS), weights=list(EFFORTS.values()))[0]
+            at = self._system(writer, course, effort)
+            drawn = draw()
+            if isinstance(drawn, Utterance):
+                said, at = drawn, writer.put(self.prompt.human_text(drawn.sounded), at, TRUNK)
+            else:
+                said, at = drawn.said, writer.put([self.prompt.audio_end], writer.audio(drawn, at), TRUNK)
+                at = writer.put(self.prompt.human_close(), at, TRUNK)
+            self._turn(writer, course.turn(said), effort, at, r, 1.0, last=True)
+        return writer.row
+
+    def _system(self, writer: Writer, course: dialogue.Course, effort: Effort) -> int:
+        at = writer.put(self.prompt.system(course.instructions, LINES[effort]), 0, TRUNK)
+        return writer.put(self.prompt.tools(course.schemas), at, TRUNK)
+
     def _conversation(self, writer: Writer, r: random.Random, turns: int, room: int, text: bool) -> None:
         prompt = self.prompt
         course = dialogue.Course(r)
         effort = r.choices(list(EFFORTS), weights=list(EFFORTS.values()))[0]
-        at = writer.put(prompt.system(course.instructions, LINES[effort]), 0, TRUNK)
-        at = writer.put(prompt.tools(course.schemas), at, TRUNK)
+        at = self._system(writer, course, effort)
         for number, intent in enumerate(dialogue.plan(r, turns)):
             last = number == turns - 1 or len(writer) >= room
             thinking = 1.0 if last or turns < 4 else 0.5

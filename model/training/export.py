@@ -17,7 +17,7 @@ from torch import Tensor
 
 from model import checkpoint
 from model.config import StepAudio2Config
-from model.training import sources, tokenizer, train
+from model.training import again, sources, tokenizer
 from model.training.features import AUDIO
 from model.training.train import text_config
 
@@ -46,7 +46,7 @@ def write(
     """
     weights: Mapping[str, Tensor] = state["learner" if latest else "average"]
     if before:
-        weights = mixed(train.shipped(before), weights, share)
+        weights = mixed(again.shipped(before), weights, share)
     words = tokenizer.build(state["words"])
     eos, pad = words.token_to_id(tokenizer.EOS), words.token_to_id(tokenizer.END_OF_TEXT)
     config = StepAudio2Config(text_config(words.get_vocab_size()), AUDIO, eos, pad)

@@ -104,6 +104,7 @@ class Heard:
     chunked: bool
     marks: tuple[marks.Mark, ...] = ()
     counted: np.ndarray | None = None  # int64 [tokens, 2], see marks.py
+    places: tuple[tuple[int, int], ...] = ()  # tokens of each sound, where it is whole
 
 
 def _folder() -> Path:
@@ -189,9 +190,12 @@ def _takes(stored: Mapping[str, np.ndarray]) -> Iterator[Heard]:
         if stored["cut"][i]:
             yield Heard(said, str(voice), seen, complete_from, True, chunked)
             continue
-        known = marks.of(said, begin, end, len(seen)) if len(seen) else ()
-        counted = marks.counted(said, begin, end, len(seen))
-        yield Heard(said, str(voice), seen, complete_from, False, chunked, known, counted)
+        if not len(seen):
+            continue
+        known = marks.of(said, begin, end, len(seen))
+        where = marks.places(said, begin, end, len(seen))
+        counted = marks.counted(said, where, len(seen))
+        yield Heard(said, str(voice), seen, complete_from, False, chunked, known, counted, where)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,24 @@
 """What a take is known to sound like and where: what the network learns to tell beside the words.
 
-A mark says that from one audio token to another something has a value: the pitch of a tone on the thoughts'
-own scale, a voice that is high, a melody that falls at its end. `counted` tells for each token how many beeps
-and claps have begun. Training alone reads them; no head for them is shipped. Knows no network.
+A mark says that from one audio token to another something is so or not: the voice is high, its melody falls
+at the end. `places` tells where sounds are, `spelled` which of a tone's letters each of its tokens is to be,
+`counted` for each token how many beeps and claps have begun.
+Training alone reads them; no head for them is shipped. Knows no network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SAMPLE_RATE, SAMPLES_PER_TOKEN
-from model.training.world import Utterance, events, perception
+from model.training.world import Utterance, perception, scale
 from model.training.world.core import Event
 
-STEPS = len(events.SCALE)
-CLASSES = {  # of each property
-    "tone pitch": STEPS,
-    "tone level": STEPS,
-    "tone length": STEPS,
-    "sweep": 2,
-    "pitch": 2,
-    "speed": 2,
-    "level": 2,
-    "whisper": 2,
-    "noise": 2,
-    "melody": 2,
-}
-FIRST = {name: sum(list(CLASSES.values())[:i]) for i, name in enumerate(CLASSES)}  # class of each, in one row
+PROPERTIES = "pitch", "speed", "level", "whisper", "noise", "melody"
 COUNTED = "beep", "clap"
 MOST = perception.MOST + 1  # classes of a count, from 0 on
 END = int(0.45 * SAMPLE_RATE)  # samples that a melody is in
@@ -38,7 +27,7 @@ UNKNOWN = -100
 
 @dataclass(frozen=True)
 class Mark:
-    """Tokens [start, stop) have this class of a property."""
+    """Tokens [start, stop) have a property (1) or its opposite (0): high, fast, loud, whispered, rising."""
 
     name: str
     start: int
@@ -91,19 +80,7 @@ def levelled(said: Utterance, decibels: list[float]) -> Utterance:
 
 
 def of(said: Utterance, begin: int, end: int, tokens: int) -> tuple[Mark, ...]:
-    """The marks of a whole take of so many tokens, its utterance being as it sounds (`levelled`)."""
-    found = []
-    for e, start, stop in spans(said, begin, end):
-        at = _tokens(start, stop, tokens)
-        if e.kind == "tone":
-            found.append(Mark("tone pitch", *at, events.pitch_step(e.pitch)))
-            found.append(Mark("tone level", *at, events.level_step(e.level)))
-            found.append(Mark("tone length", *at, events.length_step(e.seconds)))
-        elif e.kind == "sweep":
-            found.append(Mark("sweep", *at, int(e.to > e.pitch)))
-            third = (stop - start) // 3
-            for hertz, part in ((e.pitch, (start, start + third)), (e.to, (stop - third, stop))):
-                found.append(Mark("tone pitch", *_tokens(*part, tokens), events.pitch_step(hertz)))
+    """The marks of a whole take of so many tokens."""
     how, whole = said.delivery, _tokens(begin, end, tokens)
     told = {
         "pitch": how.pitch and how.pitch == "high",
@@ -112,20 +89,46 @@ def of(said: Utterance, begin: int, end: int, tokens: int) -> tuple[Mark, ...]:
         "whisper": "" if how.whisper is None else how.whisper,
         "noise": "" if how.noise is None else how.noise,
     }
-    found += [Mark(name, *whole, int(value)) for name, value in told.items() if value != ""]
+    found = [Mark(name, *whole, int(value)) for name, value in told.items() if value != ""]
     if how.melody:
         found.append(Mark("melody", *_tokens(end - END, end, tokens), int(how.melody == "rising")))
     return tuple(found)
 
 
-def counted(said: Utterance, begin: int, end: int, tokens: int) -> NDArray[np.int64] | None:
-    """[tokens, 2]: how many beeps and claps have begun; unknown while one is on. None without any."""
-    sounds = [one for one in spans(said, begin, end) if one[0].kind in COUNTED]
+def places(said: Utterance, begin: int, end: int, tokens: int) -> tuple[tuple[int, int], ...]:
+    """The tokens [start, stop) of each sound of a whole take."""
+    return tuple(_tokens(start, stop, tokens) for _, start, stop in spans(said, begin, end))
+
+
+def spelled(said: Utterance, where: Sequence[tuple[int, int]], tokens: int) -> list[tuple[int, int, str]]:
+    """Tokens [start, stop) of each word or letter that a tone or sweep is written with, spread evenly.
+
+    One that is too short for its letters is left out. `where` are the sounds' `places`, if they are known.
+    """
+    if not where:
+        return []
+    found = []
+    begins = [start for start, _ in where[1:]]
+    for e, (start, stop), next_one in zip(said.before + said.after, where, [*begins, tokens], strict=True):
+        names = (e.kind, *scale.letters(e))
+        length = min(stop + 1, next_one) - start  # a letter may be in the silence after it
+        if 1 < len(names) <= length:
+            edges = [start + length * i // len(names) for i in range(len(names) + 1)]
+            found += list(zip(edges, edges[1:], names, strict=False))
+    return found
+
+
+def counted(said: Utterance, where: Sequence[tuple[int, int]], tokens: int) -> NDArray[np.int64] | None:
+    """[tokens, 2]: how many beeps and claps have begun; unknown while one is on. None without any.
+
+    `where` are the sounds' `places`.
+    """
+    events = said.before + said.after
+    sounds = [(e, *at) for e, at in zip(events, where, strict=True) if e.kind in COUNTED]
     if not sounds:
         return None
     found, on = np.zeros((tokens, len(COUNTED)), np.int64), np.zeros((tokens, len(COUNTED)), np.bool_)
-    for e, start, stop in sounds:
-        first, last = _tokens(start, stop, tokens)
+    for e, first, last in sounds:
         found[first:, COUNTED.index(e.kind)] += 1
         on[first:last, COUNTED.index(e.kind)] = True
     return np.where(on, UNKNOWN, np.minimum(found, MOST - 1))

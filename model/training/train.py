@@ -1,11 +1,11 @@
 """The training loop: text alone, then the adaptor alone with CTC, then everything together.
 
-Or everything together at once, from the weights of a checkpoint (`--from`). Stages are counted in steps, so a
-run that was stopped goes on where its last state was written, and a run anywhere sees the same. The encoder
-is frozen and its output precomputed (features.py). CTC reads the adaptor's output against the decoder's own
-word embeddings, so that a spoken word comes to look like the written one. What is known of sounds and voices
-beside the words (marks.py) is read off the adaptor, and counts off the decoder's middle, by heads that are
-not shipped. A GPU is used if there is one. Knows no audio.
+Stages are counted in steps, so a run that was stopped goes on where its last state was written, and a run
+anywhere sees the same. The encoder is frozen and its output precomputed (features.py). CTC reads the
+adaptor's output against the decoder's own word embeddings, so that a spoken word comes to look like the
+written one, and the letters of a tone's place on the scale likewise. What is known of voices beside the words
+(marks.py) is read off the adaptor, and counts off the decoder's middle, by heads that are not shipped. A GPU
+is used if there is one. A second training is again.py's. Knows no audio.
 """
 
 from __future__ import annotations
@@ -26,35 +26,26 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from model import checkpoint
 from model.config import TextConfig
 from model.network import AudioAdaptor, Qwen2
 from model.prompt import Prompt
-from model.training import conversations, corpus, features, marks, tokenizer, world
+from model.training import conversations, corpus, features, marks, tokenizer
 from model.training.conversations import IGNORE, Batch, Maker, Row, Source
 from model.training.features import AUDIO, Heard
 from model.training.sources import work
+from model.training.world import scale
 
 RATE, WARM_UP, FLAT = 1.5e-3, 100, 0.6  # learning rate, its first steps, share of the steps at full rate
-RATE_AGAIN = 8e-4  # from a checkpoint
 END_WEIGHT, CTC_WEIGHT, MARKS_WEIGHT, COUNTS_WEIGHT = 0.3, 0.3, 1.0, 0.3
-BESIDE = 40  # takes of `corpus.TOLD` in a step for the adaptor alone, from a checkpoint: they cost little
+LETTERS_WEIGHT = 0.5  # within the marks
 MIDDLE = 1  # the decoder's layer that counts
-AGAIN = {
-    "sequences": 0.1,
-    "everyday": 0.1,
-    "memory": 0.06,
-    "unknown": 0.09,
-}  # from a checkpoint: intents alike
-AGAIN_TOLD = 0.33  # and those of perception, see `told`
 FEATURE_NOISE = 0.1
 CHUNKED = 0.45  # share of the takes drawn, however many there are
-EMA, EMA_AGAIN = 0.998, 0.995
+EMA = 0.998
 SAVE_EVERY, REPORT_EVERY = 120, 15  # seconds
 CTC_TAKES = 64
-ROWS, ROWS_AGAIN = 7, 5  # of short conversations in a step
-TEXT, TEXT_AGAIN = 1024, 400  # tokens of text alone beside a step's audio
-HEADS, AGAIN_STEPS = 150, 2400  # from a checkpoint: of the heads alone, then of everything
+ROWS = 7  # of short conversations in a step
+TEXT = 1024  # tokens of text alone beside a step's audio
 
 
 def text_config(vocabulary: int) -> TextConfig:
@@ -92,7 +83,7 @@ class Learner(nn.Module):
         self.model = Qwen2(text_config(vocabulary))
         self.blank = nn.Parameter(torch.zeros(1, AUDIO.llm_dim))
         self.sharpness = nn.Parameter(torch.tensor(3.0))  # log of what cosines are multiplied by
-        self.marks = _reader(sum(marks.CLASSES.values()))
+        self.marks = _reader(2 * len(marks.PROPERTIES))
         self.counts = _reader(len(marks.COUNTED) * marks.MOST)
         self.middle = torch.zeros(0)  # what the decoder's middle gave last
         self.model.layers[MIDDLE].register_forward_hook(self._keep)
@@ -120,10 +111,15 @@ class Pool:
         self.parts: set[str] = set()
         self.takes: dict[tuple[str, bool, bool], list[Heard]] = defaultdict(list)
         self._order: dict[tuple[str, bool, bool], list[Heard]] = defaultdict(list)
-        self._r = random.Random("pool")
+        self.r = random.Random("pool")
 
     def __len__(self) -> int:
         return sum(len(takes) for (intent, *_), takes in self.takes.items() if not intent)
+
+    def add(self, take: Heard) -> None:
+        intents = {take.said.intent} if take.said.intent == corpus.SOUNDS else {"", take.said.intent}
+        for intent in intents:
+            self.takes[intent, take.cut, take.chunked].append(take)
 
     def refresh(self) -> None:
         """Take in the parts that were computed since."""
@@ -131,8 +127,7 @@ class Pool:
             self.parts.add(name)
             for take in takes:
                 if len(take.seen):
-                    self.takes["", take.cut, take.chunked].append(take)
-                    self.takes[take.said.intent, take.cut, take.chunked].append(take)
+                    self.add(take)
 
     def spoken(self, intent: str | None = None) -> Heard:
         return self._draw(intent or "", False)
@@ -141,46 +136,37 @@ class Pool:
         return self._draw("", True)
 
     def _draw(self, intent: str, cut: bool) -> Heard:
-        kind = intent, cut, self._r.random() < CHUNKED
+        kind = intent, cut, self.r.random() < CHUNKED
         if not self.takes[kind]:
             kind = "", cut, kind[2]
         if not self._order[kind]:
-            self._order[kind] = self._r.sample(self.takes[kind], len(self.takes[kind]))
+            self._order[kind] = self.r.sample(self.takes[kind], len(self.takes[kind]))
         return self._order[kind].pop()
 
 
-def _turns_short(r: random.Random) -> int:
+def turns_short(r: random.Random) -> int:
     return r.choice((1, 1, 1, 1, 2, 2, 3))
 
 
-def _turns_long(r: random.Random) -> int:
+def turns_long(r: random.Random) -> int:
     return r.choice((3, 4, 5, 6, 7, 8, 9))
 
 
-def _turns_text(r: random.Random) -> int:
+def turns_text(r: random.Random) -> int:
     return r.choice((1, 1, 1, 2, 2, 3))
 
 
-def _turns_again(r: random.Random) -> int:
-    return r.choice((1, 2, 2, 3, 4))
-
-
-def draw_rows(maker: Maker, r: random.Random, again: bool = False) -> list[Row]:
-    """One step's rows of audio and text. Mostly short conversations, some of many turns.
-
-    `again`: from a checkpoint the steps are smaller, with less text, of more turns.
-    """
+def draw_rows(maker: Maker, r: random.Random) -> list[Row]:
+    """One step's rows of audio and text. Mostly short conversations, some of many turns."""
     kind = r.random()
     if kind < 0.8:
-        spoken = [maker.row(320, r, _turns_short) for _ in range(ROWS_AGAIN if again else ROWS)]
+        spoken = [maker.row(320, r, turns_short) for _ in range(ROWS)]
     elif kind < 0.97:
-        spoken = [maker.row(900, r, _turns_long) for _ in range(2)]
+        spoken = [maker.row(900, r, turns_long) for _ in range(2)]
     else:
         spoken = [maker.row(1600, r, lambda r: 24)]
     length = max(len(row.ids) for row in spoken)
-    count = max(1, (TEXT_AGAIN if again else TEXT) // length)
-    turns = _turns_again if again else _turns_text
-    return spoken + [maker.row(length, r, turns, text=True) for _ in range(count)]
+    return spoken + [maker.row(length, r, turns_text, text=True) for _ in range(max(1, TEXT // length))]
 
 
 @dataclass
@@ -239,53 +225,61 @@ class Mark:
     counts: float
 
 
-def often() -> dict[str, float]:
-    """Shares of the spoken turns by intent, where the training begins with a checkpoint."""
-    families = {i: share / len(world.FAMILIES[f]) for f, share in AGAIN.items() for i in world.FAMILIES[f]}
-    shares = told()
-    return families | {i: AGAIN_TOLD * share / sum(shares.values()) for i, share in shares.items()}
-
-
-def told() -> dict[str, int]:
-    """How often intents of perception are drawn: claims as often right, or the words alone would tell."""
-    of_sounds = {i: corpus.TOLD[i] for i in world.FAMILIES["perception"]}
-    return of_sounds | {i: of_sounds[i.replace("claim_", "conflict_")] for i in of_sounds if "claim_" in i}
-
-
 class Run:
-    """A training run and its state on disk.
+    """A training run and its state on disk, which goes before what a run begins with."""
 
-    `begin`: the folder of a checkpoint of this recipe whose adaptor and decoder it starts from, once; a state
-    on disk goes before. Raises CheckpointError, and ValueError for a tokenizer of another kind.
-    """
+    average_decay = EMA
 
-    def __init__(self, schedule: Schedule, path: Path, begin: Path | None = None) -> None:
+    def __init__(self, schedule: Schedule, path: Path) -> None:
         torch.manual_seed(0)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         state = torch.load(path, weights_only=True, map_location=self.device) if path.exists() else {}
-        begins = tokenizer.words_in(begin) if begin and not state else []
-        self.said: list[str] = state.get("words") or begins or list(tokenizer.words())
+        self.said: list[str] = state.get("words") or self.new_words()
         self.words = tokenizer.build(self.said)
         self.prompt = prompt_of(self.words)
-        self.index = {word: i + 1 for i, word in enumerate(self.said)}
+        self.index = {word: i + 1 for i, word in enumerate((*self.said, *scale.LETTERS))}
         ids = [self.words.token_to_id(f" {word}") for word in self.said]
+        ids += [self.words.token_to_id(letter) for letter in scale.LETTERS]
         self.word_ids = torch.tensor(ids, device=self.device)
         self.learner = Learner(self.words.get_vocab_size()).to(self.device)
-        if begin and not state:
-            self.learner.load_state_dict(shipped(begin), strict=False)
+        if not state:
+            self.learner.load_state_dict(self.new_weights(), strict=False)
         weights = [p for p in self.learner.parameters() if p.ndim > 1]
         rest = [p for p in self.learner.parameters() if p.ndim <= 1]
         groups = [{"params": weights, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
         self.average = {k: v.clone() for k, v in self.learner.state_dict().items()}
-        self.pool = Pool()
-        source = Source(self.pool.spoken, self.pool.cut)
-        self.again = begin is not None
-        self.maker = Maker(self.prompt, source, often()) if begin else Maker(self.prompt, source)
+        self.pool, self.maker = self.makers()
         self.schedule, self.path = schedule, path
         self.step = 0
         if state:
             self._restore(state)
+
+    def new_words(self) -> list[str]:
+        """Of the tokenizer, where there is no state yet."""
+        return list(tokenizer.words())
+
+    def new_weights(self) -> dict[str, Tensor]:
+        """Those that are not by chance, where there is no state yet."""
+        return {}
+
+    def makers(self) -> tuple[Pool, Maker]:
+        """Where takes and conversations come from."""
+        pool = Pool()
+        return pool, Maker(self.prompt, Source(pool.spoken, pool.cut))
+
+    @property
+    def heads_alone(self) -> bool:
+        """Whether the adaptor is better than what reads it, and is to stay as it is in this step."""
+        return False
+
+    def takes_of_ears(self) -> list[Heard]:
+        """One step's takes for the adaptor alone."""
+        return [self.pool.spoken() for _ in range(CTC_TAKES)]
+
+    def rows(self, r: random.Random) -> tuple[list[Row], list[Heard]]:
+        """One step's rows, and takes beside them for the adaptor alone."""
+        return draw_rows(self.maker, r), []
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.learner.load_state_dict(state["learner"])
@@ -307,23 +301,18 @@ class Run:
     def losses(self, stage: str) -> Losses:
         r = random.Random(f"step {self.step}")
         if stage == "ctc":
-            takes = [self.pool.spoken() for _ in range(CTC_TAKES)]
+            takes = self.takes_of_ears()
             embedded = features.adapt(self.learner.adapter, self._seen(takes))
-            if self.again:
-                embedded = embedded.detach()  # the heads alone: the adaptor is better than they are
+            if self.heads_alone:
+                embedded = embedded.detach()
             zero = embedded.new_zeros(())
-            return Losses(zero, zero, self._ctc(embedded, takes), self._marks(embedded, takes), zero, 0.0)
+            return Losses(zero, zero, self._ctc(embedded, takes), self._told(embedded, takes), zero, 0.0)
         if stage == "text":
-            rows = [self.maker.row(512, r, _turns_text, text=True) for _ in range(4)]
+            rows, beside = [self.maker.row(512, r, turns_text, text=True) for _ in range(4)], list[Heard]()
         else:
-            rows = draw_rows(self.maker, r, self.again)
+            rows, beside = self.rows(r)
         pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
         assert pad is not None
-        beside = []
-        if stage == "joint" and self.again:
-            shares = told()
-            intents = r.choices(list(shares), weights=list(shares.values()), k=BESIDE)
-            beside = [self.pool.spoken(intent) for intent in intents]
         return self._forward(conversations.batch(rows, pad).to(self.device), beside)
 
     def _forward(self, rows: Batch, beside: list[Heard]) -> Losses:
@@ -335,7 +324,7 @@ class Run:
             takes = [take for _, _, take in rows.heard]
             every = takes + beside
             embedded = features.adapt(self.learner.adapter, self._seen(every))
-            ctc, told = self._ctc(embedded, every), self._marks(embedded, every)
+            ctc, told = self._ctc(embedded, every), self._told(embedded, every)
             width = rows.ids.shape[1]
             at = [torch.arange(len(t.seen)) + i * width + start for i, start, t in rows.heard]
             places = torch.cat(at).to(self.device)
@@ -384,13 +373,31 @@ class Run:
             return embedded.new_zeros(())
         sums = F.pad(embedded.cumsum(0), (0, 0, 1, 0))
         losses = []
-        for name, classes in marks.CLASSES.items():
+        for i, name in enumerate(marks.PROPERTIES):
             if name in found:
                 start, stop, value = torch.tensor(found[name], device=self.device).T
                 logits = self.learner.marks((sums[stop] - sums[start]) / (stop - start)[:, None])
-                first = marks.FIRST[name]
-                losses.append(F.cross_entropy(logits[:, first : first + classes], value, reduction="sum"))
+                losses.append(F.cross_entropy(logits[:, 2 * i : 2 * i + 2], value, reduction="sum"))
         return torch.stack(losses).sum() / sum(map(len, found.values()))
+
+    def _letters(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
+        """Nats a token of tones and sweeps, for being the letter that is written there (`marks.spelled`)."""
+        places: list[int] = []
+        wanted: list[int] = []
+        begin = 0
+        for take in takes:
+            for start, stop, name in marks.spelled(take.said, take.places, len(take.seen)):
+                places += range(begin + start, begin + stop)
+                wanted += [self.index[name]] * (stop - start)
+            begin += len(take.seen)
+        if not places:
+            return embedded.new_zeros(())
+        logits = self.learner.ctc_logits(embedded[torch.tensor(places, device=self.device)], self.word_ids)
+        return F.cross_entropy(logits, torch.tensor(wanted, device=self.device))
+
+    def _told(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
+        """What is told beside the words."""
+        return self._marks(embedded, takes) + LETTERS_WEIGHT * self._letters(embedded, takes)
 
     def _counts(self, middle: Tensor, takes: list[Heard]) -> Tensor:
         """Nats a token of the takes with something to count, from the decoder's middle [tokens, hidden]."""
@@ -431,7 +438,7 @@ class Run:
 
     @torch.no_grad()
     def _average(self) -> None:
-        decay = min(EMA_AGAIN if self.again else EMA, (self.step + 1) / (self.step + 20))
+        decay = min(self.average_decay, (self.step + 1) / (self.step + 20))
         values = self.learner.state_dict()
         torch._foreach_lerp_(list(self.average.values()), [values[k] for k in self.average], 1 - decay)
 
@@ -450,39 +457,17 @@ class Run:
         )
 
 
-def shipped(folder: Path) -> dict[str, Tensor]:
-    """The adaptor and the decoder of a checkpoint, as the learner names them. Raises CheckpointError."""
-    state = checkpoint.load(folder).state_dict()
-    return {name: value for name, value in state.items() if name.startswith(("adapter.", "model."))}
-
-
-def run(
-    schedule: Schedule,
-    threads: int,
-    stop: int | None = None,
-    begin: Path | None = None,
-    state: Path | None = None,
-) -> None:
+def run(schedule: Schedule, threads: int, stop: int | None = None) -> None:
     torch.set_num_threads(threads)
-    if state:
-        state.parent.mkdir(parents=True, exist_ok=True)
-    Run(schedule, state or work() / "state.pt", begin).go(stop)
+    Run(schedule, work() / "state.pt").go(stop)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--text", type=int, default=STEPS.text)
     parser.add_argument("--ctc", type=int, default=STEPS.ctc)
-    parser.add_argument("--joint", type=int)
+    parser.add_argument("--joint", type=int, default=STEPS.joint)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--stop", type=int, help="stop at this step, to go on later")
-    parser.add_argument("--rate", type=float, help="the highest learning rate")
-    parser.add_argument(
-        "--from", type=Path, dest="begin", help="a checkpoint to start from, at once with all"
-    )
-    parser.add_argument("--state", type=Path, help="where the state is kept; default: in the work folder")
     given = parser.parse_args()
-    steps = Schedule(given.text, given.ctc, given.joint or STEPS.joint, given.rate or RATE)
-    if given.begin:
-        steps = Schedule(0, HEADS, given.joint or AGAIN_STEPS, given.rate or RATE_AGAIN)
-    run(steps, given.threads, given.stop, given.begin, given.state)
+    run(Schedule(given.text, given.ctc, given.joint), given.threads, given.stop)

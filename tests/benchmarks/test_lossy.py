@@ -1,103 +1,138 @@
-"""The bad line of the benchmark, and the questions asked over it."""
+"""The bad line: what the weather does to packets, and that they get across where this machine lets us."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-import pytest
-from httpx import AsyncClient
+from benchmarks.lossy import DELAY, HELD_BACK, Carrier, Counts, Weather, fates
+from tests.server.client import eventually
 
-from benchmarks.loss import Caller, Condition, recorded
-from benchmarks.lossy import Address, Relay, Weather, host_candidate, redirected, without_candidates
-from tests.scripted import ScriptedEngine
-from tests.server.client import eventually, serving
-from tests.server.peer import Tone, loopback
+ROOT = Path(__file__).parents[2]
+MANY = 2000
+SPEAK = """
+import socket
+from benchmarks.lossy import HERE, Line, LineError, Weather
+try:
+    with Line() as line:
+        here = socket.create_server((HERE, 0))
+        line.cross()
+        line.change(Weather(loss=0.3), seed=7)
+        there = socket.create_connection(here.getsockname(), timeout=30)
+        other, _ = here.accept()
+        there.sendall(b"x" * 50_000)
+        got = b""
+        while len(got) < 50_000:
+            got += other.recv(65536)
+        counts = line.change(Weather())
+        print("all there, lost on the way:", counts.lost > 0)
+except LineError as error:
+    print("refused:", error)
+"""
 
-SDP = (
-    "v=0\r\n"
-    "a=candidate:1 1 udp 2130706431 127.0.0.1 4711 typ host\r\n"
-    "a=candidate:2 1 udp 2130706431 192.0.2.7 4712 typ host\r\n"
-    "a=end-of-candidates\r\n"
-)
+
+def drawn(weather: Weather, seed: int = 7) -> list[float | None]:
+    return list(itertools.islice(fates(weather, seed), MANY))
 
 
-class End(asyncio.DatagramProtocol):
-    """It keeps what it is sent."""
+def test_in_good_weather_all_packets_take_as_long() -> None:
+    assert set(drawn(Weather())) == {DELAY}
 
-    def __init__(self) -> None:
-        self.got: list[bytes] = []
-        self.came_from: Address | None = None
 
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        self.got.append(data)
-        self.came_from = addr
+def test_a_share_is_lost_and_the_same_with_the_same_seed() -> None:
+    found = drawn(Weather(loss=0.2))
+    assert found == drawn(Weather(loss=0.2)) != drawn(Weather(loss=0.2), seed=8)
+    assert 0.17 < found.count(None) / MANY < 0.23
+
+
+def test_jitter_is_even_up_to_its_most() -> None:
+    late = [one for one in drawn(Weather(jitter=0.1)) if one is not None]
+    assert len(late) == MANY and DELAY <= min(late) < DELAY + 0.001 and max(late) > DELAY + 0.099
+    assert 0.047 < sum(late) / MANY - DELAY < 0.053
+
+
+def test_a_share_is_held_back() -> None:
+    found = drawn(Weather(overtaken=0.25))
+    assert set(found) == {DELAY, DELAY + HELD_BACK}
+    assert 0.22 < found.count(DELAY + HELD_BACK) / MANY < 0.28
 
 
 @asynccontextmanager
-async def ends(weather: Weather) -> AsyncIterator[tuple[Relay, End, End, asyncio.DatagramTransport]]:
-    """A relay, the server's end, the client's, and the way for the client to send."""
-    loop = asyncio.get_running_loop()
-    server, theirs = await loop.create_datagram_endpoint(End, local_addr=("127.0.0.1", 0))
+async def carried() -> AsyncIterator[tuple[Carrier, socket.socket, socket.socket]]:
+    """A carrier between two sockets that keep packets apart, as tunnels do."""
+    pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(2)]
+    for one in itertools.chain(*pairs):
+        one.setblocking(False)
+    (here, left), (there, right) = pairs
+    carrier = Carrier((left.fileno(), right.fileno()))
+    carrier.start()
     try:
-        async with Relay(server.get_extra_info("sockname"), 7, weather) as relay:
-            client, ours = await loop.create_datagram_endpoint(End, remote_addr=("127.0.0.1", relay.port))
-            try:
-                yield relay, theirs, ours, client
-            finally:
-                client.close()
+        yield carrier, here, there
     finally:
-        server.close()
-        await asyncio.sleep(0)
+        carrier.stop()
+        for one in itertools.chain(*pairs):
+            one.close()
 
 
-async def test_in_good_weather_all_of_it_passes_both_ways() -> None:
-    async with ends(Weather()) as (relay, server, client, line):
-        for n in range(20):
-            line.sendto(b"%d" % n)
-        await eventually(lambda: len(server.got) == 20)
-        assert server.got == [b"%d" % n for n in range(20)]
-        assert server.came_from is not None
-        relay._from_server(b"back", relay.server)
-        await eventually(lambda: client.got == [b"back"])
-        relay._from_server(b"a stranger's", ("192.0.2.7", 1))
-        assert (relay.passed, relay.lost) == (21, 0)
+def packet(number: int) -> bytes:
+    """As much of IPv4 as the carrier looks at."""
+    return bytes([0x45, number])
 
 
-async def test_a_share_is_lost_and_the_same_with_the_same_seed() -> None:
-    lost = []
-    for _ in range(2):
-        async with ends(Weather(loss=0.2)) as (relay, server, _, line):
-            for n in range(500):
-                relay._from_client(b"%d" % n, line.get_extra_info("sockname"))
-            assert relay.passed + relay.lost == 500
-            lost.append(relay.lost)
-    assert lost[0] == lost[1] and 60 < lost[0] < 140
+async def received(end: socket.socket, count: int) -> list[int]:
+    loop = asyncio.get_running_loop()
+    return [(await loop.sock_recv(end, 100))[1] for _ in range(count)]
 
 
-async def test_jitter_reorders_and_loses_nothing() -> None:
-    async with ends(Weather(jitter=0.05)) as (_, server, _, line):
-        sent = [b"%d" % n for n in range(100)]
-        for data in sent:
-            line.sendto(data)
-        await eventually(lambda: len(server.got) == 100)
-        assert server.got != sent and sorted(server.got) == sorted(sent)
+async def test_packets_of_both_ways_are_carried_and_counted() -> None:
+    async with carried() as (carrier, here, there):
+        for number in range(20):
+            here.send(packet(number))
+        there.send(packet(99))
+        there.send(b"\x60 another protocol's")
+        assert await received(there, 20) == list(range(20))
+        assert await received(here, 1) == [99]
+        assert carrier.change(Weather(), 0) == Counts(passed=21, lost=0)
 
 
-def test_the_answer_names_the_relay_alone() -> None:
-    assert host_candidate(SDP) == ("127.0.0.1", 4711)
-    assert redirected(SDP, 99).count("a=candidate") == 1
-    assert host_candidate(redirected(SDP, 99)) == ("127.0.0.1", 99)
-    assert without_candidates(SDP) == "v=0\r\n"
+async def test_what_is_lost_does_not_come_and_is_counted() -> None:
+    async with carried() as (carrier, here, there):
+        carrier.change(Weather(loss=1.0), 0)
+        here.send(packet(1))
+        await eventually(lambda: carrier.lost == 1)
+        assert carrier.change(Weather(), 0) == Counts(passed=0, lost=1)
+        here.send(packet(2))
+        assert await received(there, 1) == [2]
 
 
-async def test_a_question_over_a_bad_line_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    loopback(monkeypatch)
-    case = next(case for case in recorded() if case.name == "sum.wav")
-    engine = ScriptedEngine(lambda context, sampling: ("It is 42.",))
-    async with serving(engine, Tone()) as url:
-        async with AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as http:
-            asked = await Caller(http, Condition(10, 20, True)).ask(case, 7)
-    assert asked.error is None and asked.right and asked.lost > 0
-    assert asked.wait is not None and asked.wait > 0.4
+async def test_what_is_late_is_overtaken() -> None:
+    async with carried() as (carrier, here, there):
+        carrier.change(Weather(jitter=0.2), 7)
+        for number in range(30):
+            here.send(packet(number))
+        came = await received(there, 30)
+        assert came != sorted(came) == list(range(30))
+
+
+def test_tcp_gets_everything_across_or_it_is_said_what_is_missing() -> None:
+    """In a process of its own, which ends up on the line's other side."""
+    told = subprocess.run(
+        [sys.executable, "-c", SPEAK],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.returncode == 0, told.stderr
+    if told.stdout.startswith("refused"):
+        assert "root" in told.stdout
+    else:
+        assert told.stdout == "all there, lost on the way: True\n"

@@ -155,6 +155,59 @@ async def test_captions_follow_the_sound(blank: Page) -> None:
         assert (told["heard"], told["heard"] + told["coming"]) == (heard, "one two three")
 
 
+def paced_reply(*words: str) -> list[dict[str, Any]]:
+    """A reply that the server plays, all of whose words are there, and no sound yet."""
+    ids = {"response_id": "r", "item_id": "i"}
+    said = [{"type": "response.output_audio_transcript.delta", **ids, "delta": word} for word in words]
+    return [
+        {"type": "response.created", "response": {"id": "r", "conversation_id": "c"}},
+        {"type": "response.output_item.added", "response_id": "r", "item": {"id": "i", "type": "message"}},
+        {"type": "page.paced", "item_id": "i"},
+        *said,
+    ]
+
+
+def caption(word: str) -> dict[str, Any]:
+    return {"type": "soundmind.caption", "response_id": "r", "item_id": "i", "delta": word}
+
+
+STARTED, STOPPED, CLEARED = (
+    {"type": f"output_audio_buffer.{what}", "response_id": "r"} for what in ("started", "stopped", "cleared")
+)
+COMPLETED = {"type": "response.done", "response": {"id": "r", "status": "completed"}}
+
+
+async def test_captions_follow_what_the_server_plays(blank: Page) -> None:
+    events: list[dict[str, Any]] = paced_reply("one ", "two ", "three")
+    seen = []
+    for more in ({}, STARTED, caption("one "), COMPLETED, caption("two "), caption("three"), STOPPED):
+        events += [more] if more else []
+        body = reduced(events) + "return [m.caption(state.entries[0]), m.activity(state)]"
+        told, activity = await run(blank, "state.js", body)
+        assert told["heard"] + told["coming"] == "one two three" and told["unheard"] == ""
+        seen.append((told["heard"], activity))
+    assert seen == [
+        ("", "speaking"),
+        ("", "speaking"),
+        ("one ", "speaking"),
+        ("one ", "speaking"),
+        ("one two ", "speaking"),
+        ("one two three", "speaking"),
+        ("one two three", "quiet"),
+    ]
+
+
+@pytest.mark.parametrize("end", ["cleared", "orphaned"])
+async def test_what_the_server_does_not_play_any_further_was_not_heard(blank: Page, end: str) -> None:
+    events = [*paced_reply("one ", "two"), STARTED, caption("one "), COMPLETED]
+    body = reduced([*events, CLEARED] if end == "cleared" else events)
+    body += "const s = v0 === 'orphaned' ? m.orphaned(state) : state;"
+    told, activity = await run(
+        blank, "state.js", body + "return [m.caption(s.entries[0]), m.activity(s)]", end
+    )
+    assert (told["heard"], told["coming"], told["unheard"], activity) == ("one ", "", "two", "quiet")
+
+
 async def test_what_was_not_heard_is_the_servers_to_say(blank: Page) -> None:
     cancelled = {"id": "r", "status": "cancelled", "status_details": {"reason": "turn_detected"}}
     item = {"id": "i", "role": "assistant", "content": [{"type": "output_audio", "transcript": "one "}]}

@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from server import calls
+from server.ice import Ice
+from server.webrtc import Peer
 from tests.client_web.looking import ANSWER, APP, HEARD, LEVEL, Scene, reply, scene
 from tests.scripted import ScriptedEngine
 from tests.server.client import idle, serving
@@ -100,6 +103,63 @@ async def test_a_spoken_turn_and_cutting_in_over_webrtc(page: Page) -> None:
         await page.click("#end")
         await idle(at.engine)
         at.clean()
+
+
+async def test_captions_keep_to_the_sound_over_webrtc(page: Page) -> None:
+    """The words are there up to 3 s before they are heard; the voice takes 0.2 s a word."""
+    async with scene(page, "webrtc") as at:
+        await page.click("#examples li:first-child button")
+        await page.until("document.querySelector('.caption .heard')?.textContent.length > 4")
+        begun = await page.text(".caption .heard")
+        assert ANSWER.startswith(begun.strip()) and begun.strip() != ANSWER
+        assert len(await page.text(".caption .coming")) > 10
+        await page.says("#activity", "Speaking")
+        await page.says(".caption .heard", "sixty.")
+        await page.says("#line", "Connected")
+        await page.until(f"(async () => {APP}.conversation.activity === 'quiet')()")
+        assert await page.text(".caption .coming") == await page.text(".caption .unheard") == ""
+        at.clean()
+
+
+async def test_a_dropped_call_goes_on_over_another(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its peer connection ends in mid-reply, and the conversation does not: the session is the same."""
+    peers: list[Peer] = []
+
+    def made(ice: Ice) -> Peer:
+        peers.append(Peer(ice))
+        return peers[-1]
+
+    monkeypatch.setattr(calls, "Peer", made)
+    async with scene(page, "webrtc") as at:
+        await page.click("#examples li:first-child button")
+        await page.says("#line-kind", "over WebRTC")
+        await page.says(".caption", ANSWER.split(",")[0])
+        session = (await at.state())["session"]["id"]
+        await peers[0].close()
+        await page.says(".note", "where you left off")
+        await page.says("#line-kind", "over WebRTC")
+        await page.says(".caption .heard", "sixty.")
+        await page.type("#question", "And again?")
+        await page.click("#ask button")
+        await page.says(".reply:last-child .caption", ANSWER.split(",")[0])
+        assert await page.until(LEVEL) > 0
+        assert (await at.state())["session"]["id"] == session and len(peers) == 2
+        at.clean()
+
+
+async def test_sound_that_the_browser_holds_back_is_explained(page: Page) -> None:
+    page.touched = False
+    async with scene(page) as at:
+        await page.evaluate("document.querySelector('#examples button').click()")
+        await page.says("#trouble", "holds back the sound until you touch the page")
+        await page.says(".reply .caption", ANSWER.split(",")[0])
+        assert await page.evaluate(LEVEL) == 0
+        await at.looked_at("held-back")
+        await page.click(".user .words")
+        await page.until("document.querySelector('#trouble').textContent === ''")
+        assert await page.until(LEVEL) > 0
+        [held] = page.errors  # the browser's own line about it
+        assert "AudioContext was not allowed to start" in held
 
 
 async def test_where_webrtc_does_not_connect_it_is_websocket(page: Page) -> None:

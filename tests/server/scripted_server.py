@@ -69,14 +69,16 @@ class Held:
 
 
 @asynccontextmanager
-async def running(engine: ScriptedEngine) -> AsyncIterator[tuple[str, Held]]:
-    """Gives http://HOST:PORT and what to look at."""
+async def running(
+    engine: ScriptedEngine, detector: SpeechDetector | Loudness | None = None
+) -> AsyncIterator[tuple[str, Held]]:
+    """Gives http://HOST:PORT and what to look at. `detector`: None, what is loud is speech."""
     voice = ScriptedVoice()
 
     def session(emit: Callable[[Event], None], settings: SessionSettings, observer: Observer) -> LiveSession:
         return Session(
             engine,
-            cast(SpeechDetector, Loudness()),
+            cast(SpeechDetector, detector or Loudness()),
             emit,
             settings,
             appended=observer.appended,

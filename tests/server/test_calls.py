@@ -11,13 +11,16 @@ from aioice import stun
 from aiortc import RTCSessionDescription
 from httpx import AsyncClient
 
-from benchmarks.lossy import Relay, Weather, host_candidate, redirected, without_candidates
 from server.ice import Ice
 from server.limits import Limits
+from server.store import MemoryStore
 from tests.scripted import ScriptedEngine
-from tests.server.client import eventually, idle, pcm, serving
+from tests.server.client import eventually, idle, pcm, serving, words_of
 from tests.server.peer import QUICK, Peer, Tone, ask, calling, loopback, peer
+from tests.server.relay import relayed, without_candidates
+from tests.streaming.talk import text_of
 
+REPLY = "Oh yes, it is so, and so it will be for long."
 HEADERS = {"authorization": "Bearer sesame"}
 
 
@@ -28,7 +31,7 @@ def _loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def engine() -> ScriptedEngine:
-    return ScriptedEngine(lambda context, sampling: ("Oh yes, it is so, and so it will be for long.",))
+    return ScriptedEngine(lambda context, sampling: (REPLY,))
 
 
 async def test_hanging_up_ends_the_call_and_gives_its_place_back(engine: ScriptedEngine) -> None:
@@ -200,11 +203,10 @@ async def test_a_client_whose_network_is_gone_is_noticed(
     caplog.set_level("INFO", "soundmind")
     async with serving(engine, Tone()) as url, peer(url) as client:
         sdp = (await client.post(without_candidates(await client.offer()), QUICK)).text
-        async with Relay(host_candidate(sdp)) as relay:
-            through = RTCSessionDescription(redirected(sdp, relay.port), "answer")
-            await client.pc.setRemoteDescription(through)
+        async with relayed(sdp) as (relay, through):
+            await client.pc.setRemoteDescription(RTCSessionDescription(through, "answer"))
             await client.until("session.created")
-            relay.weather = Weather(loss=1.0)
+            relay.cut = True
             await eventually(lambda: "ended: the peer connection" in caplog.text)
     await idle(engine)
 
@@ -231,15 +233,14 @@ async def test_a_call_goes_on_over_another_network(
     monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 3)
     async with serving(engine, Tone()) as url, peer(url) as client, peer(url) as again:
         sdp = (await client.post(without_candidates(await client.offer()), QUICK)).text
-        async with Relay(host_candidate(sdp)) as relay:
-            through = RTCSessionDescription(redirected(sdp, relay.port), "answer")
-            await client.pc.setRemoteDescription(through)
+        async with relayed(sdp) as (relay, through):
+            await client.pc.setRemoteDescription(RTCSessionDescription(through, "answer"))
             await client.until("session.created")
             grant = (await client.update(soundmind={"resume": True}))["session"]["soundmind"]["resume"]
             client.send({"type": "response.create"})
             last = await client.until("response.created")
             await client.until("output_audio_buffer.started")
-            relay.weather = Weather(loss=1.0)
+            relay.cut = True
             await coming_back(again, grant["token"], last["event_id"])
             await again.until("soundmind.resumed")
             missed = again.kinds()
@@ -250,6 +251,43 @@ async def test_a_call_goes_on_over_another_network(
             assert (await again.hang_up()).status_code == 200
             await again.closed.wait()
     await idle(engine)
+
+
+async def test_a_call_goes_on_at_another_server(engine: ScriptedEngine) -> None:
+    """One store, two servers: the reply goes on where it had been heard, over a new offer."""
+    store = MemoryStore()
+    other = ScriptedEngine(lambda context, _: (REPLY[len(text_of(context).rpartition("</think>\n")[2]) :],))
+    async with (
+        serving(engine, Tone(), store=store, name="s1") as one,
+        serving(other, Tone(), store=store, name="s2") as two,
+        calling(one, QUICK) as client,
+        peer(two) as again,
+    ):
+        assert client.location.startswith("/v1/realtime/calls/rtc_s1_")
+        grant = (await client.update(soundmind={"resume": True}))["session"]["soundmind"]["resume"]
+        client.send({"type": "response.create"})
+        created = await client.until("response.created")
+        await client.until("output_audio_buffer.started")
+        last = client.seen[-1]["event_id"]
+        await coming_back(again, grant["token"], last)
+        await again.until("soundmind.resumed")
+        done = await again.until("response.done")
+        assert done["response"]["id"] == created["response"]["id"]
+        assert done["response"]["status"] == "completed"
+        await again.until("output_audio_buffer.stopped")
+        assert sum(again.loud()) > 20
+        words = [
+            event["delta"]
+            for caller in (client, again)
+            for event in caller.seen
+            if event["type"] == "response.output_audio_transcript.delta"
+        ]
+        assert "".join(words) == words_of(done["response"])
+        await client.closed.wait()
+        assert again.location.startswith("/v1/realtime/calls/rtc_s2_")
+        assert (await again.hang_up()).status_code == 200
+    await idle(engine)
+    await idle(other)
 
 
 async def test_who_comes_back_takes_over_and_is_heard(engine: ScriptedEngine) -> None:

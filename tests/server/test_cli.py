@@ -26,6 +26,7 @@ def outcome(*arguments: str, **env: str) -> tuple[int, str]:
         ),
         (["ask", "--help"], ["FILE", "--url", "--json", "--think"]),
         (["eval", "--help"], ["FOLDER", "--live", "--conditions", "--out"]),
+        (["bench", "load", "--help"], ["FOLDER", "--url", "--knee", "--transport", "--barge-ins", "vLLM"]),
         (["talk", "--help"], ["--text", "--speak", "--half-duplex", "--url", "--api-key"]),
         (["--version"], ["soundmind 0."]),
     ],

@@ -10,10 +10,17 @@ MS = 20  # of a frame
 class Played:
     def __init__(self) -> None:
         self.told: list[tuple[Told, str]] = []
-        self.playback = Playback(lambda what, response_id: self.told.append((what, response_id)))
+        self.captions: list[str] = []
+        self.playback = Playback(
+            lambda what, response_id: self.told.append((what, response_id)), self.caption
+        )
 
-    def push(self, name: str, frames: float, byte: bytes = b"\1") -> None:
-        self.playback.push(f"resp_{name}", f"item_{name}", byte * int(frames * FRAME_BYTES))
+    def caption(self, response_id: str, item_id: str, words: str) -> None:
+        assert response_id.removeprefix("resp_") == item_id.removeprefix("item_")
+        self.captions.append(words)
+
+    def push(self, name: str, frames: float, byte: bytes = b"\1", words: str = "") -> None:
+        self.playback.push(f"resp_{name}", f"item_{name}", byte * int(frames * FRAME_BYTES), words)
 
     def frames(self, count: int) -> list[bytes | None]:
         return [self.playback.frame() for _ in range(count)]
@@ -45,6 +52,37 @@ def test_what_was_sent_is_heard_a_little_later() -> None:
     p.frames(100)
     assert p.heard("a") == 10 * MS
     assert p.heard("nobody") == 0
+
+
+def test_words_are_told_when_they_begin_to_be_heard() -> None:
+    p = Played()
+    p.push("a", 3, words="one ")
+    p.push("a", 2, words="two ")
+    p.push("a", 0, words="three")
+    p.frames(DELAY_FRAMES)
+    assert p.captions == []
+    p.frames(1)
+    assert p.captions == ["one "]
+    p.frames(2)
+    assert p.captions == ["one ", "two "]
+    p.frames(2)
+    assert p.captions == ["one ", "two ", "three"]
+    p.push("a", 0, words=".")  # nothing of its own is to be heard any more
+    assert p.captions[3:] == ["."]
+
+
+def test_words_that_are_cut_are_not_told() -> None:
+    p = Played()
+    p.push("a", 2, words="one ")
+    p.push("a", 20, words="two")
+    p.frames(1)
+    p.playback.hold(True)
+    p.frames(50)
+    assert p.captions == ["one "]
+    p.playback.done("resp_a", cut=True)
+    p.playback.hold(False)
+    p.frames(50)
+    assert p.captions == ["one "]
 
 
 def test_a_cut_leaves_what_was_heard() -> None:

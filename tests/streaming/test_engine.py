@@ -17,8 +17,9 @@ from model.checkpoint import NANO, CheckpointError
 from model.windows import Windows
 from streaming.context import Audio, Context
 from streaming.ear import Ear
-from streaming.engine import Delta, EngineStartError, Figures, Sampling, VllmEngine
+from streaming.engine import Delta, EngineStartError, Sampling, VllmEngine
 from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
+from streaming.figures import Figures
 from streaming.listener import Listener
 from tests.checkpoints import config
 from tests.scripted import prompt

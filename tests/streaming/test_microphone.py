@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from streaming.endpointing import Event, Started, Stopped
+from server.audio_file import read_pcm
+from streaming.endpointing import WINDOW, Event, Started, Stopped
 from streaming.events import BadAudio, ServerVad
 from streaming.microphone import MEMORY_SECONDS, RATE, Microphone
+from streaming.vad import SpeechDetector
+from tests.processes import RECORDINGS
 from tests.scripted import Loudness
 
 DETECTION = ServerVad()
@@ -44,6 +48,40 @@ def test_a_file_at_once_means_the_same_as_a_stream() -> None:
     kinds = [type(e) for e in at_once[0] if isinstance(e, Started | Stopped)]
     assert kinds == [Started, Stopped] * 2
     assert all(a.at <= b.at for a, b in pairwise(at_once[0]))
+
+
+async def test_what_is_judged_ahead_means_the_same() -> None:
+    detector, pcm = SpeechDetector(), read_pcm(RECORDINGS / "two-questions.wav") + bytes(48_000)
+    found = []
+    for others in (0, 8):
+        crowd = [detector.stream() for _ in range(others)]
+        m, events = Microphone(detector, DETECTION), []
+        for at in range(0, len(pcm), 960):
+            if not others:
+                events += [event for _, event in m.push(pcm[at : at + 960], 0.0) if event]
+                continue
+            noise = np.random.default_rng(at).normal(0, 0.1, (1, WINDOW)).astype(np.float32)
+            await asyncio.gather(m.ahead(pcm[at : at + 960], 0.0), *(stream.ahead(noise) for stream in crowd))
+            for stream in crowd:
+                stream.push(noise[0])
+            events += [event for _, event in m.push(b"", 0.0) if event]
+        found.append(events)
+    assert found[0] == found[1]
+    assert len([event for event in found[0] if isinstance(event, Stopped)]) == 2
+
+
+async def test_detection_that_is_switched_off_forgets_what_was_judged() -> None:
+    detector = SpeechDetector()
+    m, other = Microphone(detector, DETECTION), Microphone(detector, DETECTION)
+    pcm = two_words()
+    await m.ahead(pcm[:9600], 0.0)
+    m.configure(None)
+    assert sum(block.size for block, _ in m.push(b"", 0.0)) == m.clock
+    m.configure(DETECTION)
+    await m.ahead(pcm[9600:], 0.0)
+    assert [event for _, event in m.push(b"", 0.0) if event] == [
+        event for _, event in other.push(bytes(len(pcm)), 0.0) if event
+    ]  # a tone is no voice to Silero
 
 
 def test_our_own_voice_is_no_turn() -> None:

@@ -17,6 +17,7 @@ from streaming.events import (
     ReplyDelta,
     ReplyStarted,
     ResponseDone,
+    ResponseRequest,
     ThinkingDelta,
     ThinkingDone,
     Timings,
@@ -38,7 +39,7 @@ def reply() -> ActiveReply:
         conversation,
         lambda kind: f"{kind}_{next(ids)}",
         offered={"f", "g"},
-        metadata={"a": "b"},
+        request=ResponseRequest(metadata={"a": "b"}),
         usage=Usage(audio=3),
     )
 

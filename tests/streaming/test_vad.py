@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,77 @@ def test_a_session_does_not_hear_another(detector: SpeechDetector) -> None:
     for window, foreign, probability in zip(buzz, noise, expected, strict=True):
         other.push(foreign)
         assert beside.push(window) == probability
+
+
+class Counted(SpeechDetector):
+    """It notes how many windows are judged at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def step(self, windows: Audio, states: Sequence[SpeechState]) -> tuple[list[float], list[SpeechState]]:
+        if hasattr(self, "sizes"):
+            self.sizes.append(len(states))
+        return super().step(windows, states)
+
+
+async def test_many_sessions_are_judged_together_and_as_if_alone() -> None:
+    detector = Counted()
+    spoken = [*generated().values()] * 2
+    streams, alone = [detector.stream() for _ in spoken], [detector.stream() for _ in spoken]
+    expected = [[one.push(window) for window in said] for one, said in zip(alone, spoken, strict=True)]
+    detector.sizes.clear()
+    found: list[list[float]] = [[] for _ in spoken]
+    for at in range(0, len(spoken[0]), 3):
+
+        async def hear(n: int, at: int = at) -> None:
+            ahead = np.stack(spoken[n][at : at + 3])
+            await streams[n].ahead(ahead)
+            found[n] += [streams[n].push(window) for window in ahead]
+
+        await asyncio.gather(*(hear(n) for n in range(len(spoken))))
+    assert set(detector.sizes) == {len(spoken)}
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert (np.array(found) > 0.5).tolist() == (np.array(expected) > 0.5).tolist()
+
+
+async def test_a_window_asked_for_before_its_tick_is_judged_at_once() -> None:
+    detector = Counted()
+    streams = [detector.stream() for _ in range(9)]
+    windows = np.stack(generated()["buzz"][:4])
+    expected = [streams[0].push(window) for window in windows]
+    detector.sizes.clear()
+    waiting = asyncio.create_task(streams[1].ahead(windows[:2]))
+    await asyncio.sleep(0)
+    assert not detector.sizes
+    assert [streams[1].push(window) for window in windows] == pytest.approx(expected, abs=1e-5)
+    await waiting
+    assert detector.sizes == [1, 1, 1, 1]
+
+
+async def test_who_is_cancelled_or_forgets_leaves_the_stream_in_step() -> None:
+    detector = SpeechDetector()
+    stream, alone = detector.stream(), detector.stream()
+    windows = np.stack(generated()["buzz"][:6])
+    expected = [alone.push(window) for window in windows]
+    waiting = asyncio.create_task(stream.ahead(windows[:2]))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await stream.ahead(windows[:4])  # the first two are under way already
+    assert [stream.push(window) for window in windows[:4]] == pytest.approx(expected[:4], abs=1e-5)
+    await stream.ahead(windows[4:5])
+    stream.forget()
+    assert stream.push(windows[5]) == pytest.approx(expected[5], abs=1e-5)
+
+
+async def test_a_fault_reaches_everybody_who_waits() -> None:
+    detector = SpeechDetector()
+    streams = [detector.stream() for _ in range(2)]
+    wrong = np.zeros((1, 100), np.float32)
+    found = await asyncio.gather(*(stream.ahead(wrong) for stream in streams), return_exceptions=True)
+    assert [type(error) for error in found] == [ValueError, ValueError]
 
 
 @pytest.mark.parametrize("size", [0, 256, 511, 1024])

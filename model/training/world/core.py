@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from model.training.world import scale
 
 HELD_OUT = 8  # one key in so many is for evaluation alone
 NUMBERED = "beep", "clap"  # events that are counted as they are heard
@@ -81,10 +83,18 @@ class Utterance:
         if self.heard:
             return self.heard
         kinds = [e.kind for e in self.before + self.after]
-        named = [
-            f"{kind} {kinds[: i + 1].count(kind)}" if kind in NUMBERED else kind
-            for i, kind in enumerate(kinds)
-        ]
+        numbers = [f" {kinds[: i + 1].count(k)}" if k in NUMBERED else "" for i, k in enumerate(kinds)]
+        return self._written(numbers)
+
+    @property
+    def sounded(self) -> str:
+        """What there is to hear, in words: sounds by their names, tones with their letters."""
+        return self._written([""] * len(self.before + self.after))
+
+    def _written(self, more: Sequence[str]) -> str:
+        """With something behind the name of each event."""
+        events = self.before + self.after
+        named = [e.kind + scale.letters(e) + behind for e, behind in zip(events, more, strict=True)]
         count = len(self.before)
         return " ".join([*named[:count], *self.words.split(), *named[count:]])
 

@@ -1,19 +1,15 @@
-"""Sounds by chance as perception asks about them, and the scale on which thoughts note what a tone was.
+"""Sounds by chance as perception asks about them.
 
 Knows no words and no samples.
 """
 
 from __future__ import annotations
 
-import math
 import random
 
 from model.training.world.core import Event
 
-SCALE = "BCDEFGHJKLMNOPQRSTUVWXYZ"  # from less to more; A and I are words to the tokenizer
-LOWEST, SEMITONES = 110.0, 2.0  # Hz of the scale's first step, and what a step is
-QUIETEST, DECIBELS = -60.0, 2.5
-SHORTEST, SECONDS = 0.15, 0.06
+KINDS = "beep", "clap", "tone", "sweep", "music", "noise"
 
 
 def beep(r: random.Random, pitch: float | None = None) -> Event:
@@ -67,31 +63,13 @@ def sound(r: random.Random, kind: str) -> Event:
     return Event("noise", seconds, level=level, gap=gap)
 
 
-# --- the scale on which thoughts note what was heard of a tone ---
-
-
-def _step(steps: float) -> int:
-    return min(max(0, math.floor(steps)), len(SCALE) - 1)
-
-
-def pitch_step(hertz: float) -> int:
-    return _step(12 * math.log2(hertz / LOWEST) / SEMITONES)
-
-
-def level_step(decibels: float) -> int:
-    return _step((decibels - QUIETEST) / DECIBELS)
-
-
-def length_step(seconds: float) -> int:
-    return _step((seconds - SHORTEST) / SECONDS)
-
-
-def pitch_noted(hertz: float) -> str:
-    return SCALE[pitch_step(hertz)]
-
-
-def noted(e: Event, name: str) -> str:
-    """A tone's place on the scale, by the name of the property."""
-    if name == "pitch":
-        return pitch_noted(e.pitch)
-    return SCALE[level_step(e.level) if name == "level" else length_step(e.seconds)]
+def several(r: random.Random) -> list[Event]:
+    """One to four sounds of any kind, as nobody asks about them: they are only to be named."""
+    found: list[Event] = []
+    while len(found) < r.choice((1, 2, 2, 3, 4)):
+        kind = r.choices(KINDS, weights=(2, 2, 8, 2, 1, 1))[0]
+        if kind == "tone":
+            found += tones(r, r.choice(("pitch", "level", "length")), r.random() < 0.5)
+        else:
+            found.append(sweep(r, r.random() < 0.5) if kind == "sweep" else sound(r, kind))
+    return found

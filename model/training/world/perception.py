@@ -12,8 +12,9 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from model.training.world import scale
 from model.training.world.core import Answer, Delivery, Event, Rule, State, Utterance
-from model.training.world.events import beep, clap, noted, pitch_noted, sound, sweep, tones
+from model.training.world.events import beep, clap, several, sound, sweep, tones
 from model.training.world.speech import asked, spoken
 
 BARE = "bare"  # key of the phrasings without polite words: never held out
@@ -84,6 +85,11 @@ def _polite(r: random.Random, words: str) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
+
+
+def sounds(r: random.Random) -> Utterance:
+    """Sounds alone, for the ears to learn from: nothing is asked, so no rule answers it."""
+    return Utterance("perception", "sounds", "", BARE, before=tuple(several(r)))
 
 
 # --- counting ---
@@ -180,8 +186,8 @@ def _compared(said: Utterance) -> str:
     name, less, much = COMPARED[more]
     of_which, of_other = (less, much) if more in LESS else (much, less)
     first, second = (of_which, of_other) if which == "first" else (of_other, of_which)
-    scale = " ".join(noted(e, name) for e in said.before + said.after)
-    return f"{name}: {scale}, first {first}, second {second}"
+    letters = "".join(scale.LETTERS[scale.step(e, name)] for e in said.before + said.after)
+    return f"{name}: {letters}, first {first}, second {second}"
 
 
 def _answer_tones(state: State, said: Utterance) -> Answer:
@@ -201,9 +207,9 @@ def _make_sweep(r: random.Random) -> Utterance:
 
 def _answer_sweep(state: State, said: Utterance) -> Answer:
     (event,) = said.before + said.after
-    scale = " ".join(pitch_noted(hertz) for hertz in (event.pitch, event.to))
     way = said.args[0]
-    return Answer(f"It was {way}.", (f"pitch: {scale}, {way}",), (), f"{way.capitalize()}.", state=state)
+    steps = (f"pitch: {scale.letters(event)}, {way}",)
+    return Answer(f"It was {way}.", steps, (), f"{way.capitalize()}.", state=state)
 
 
 def _make_order(r: random.Random) -> Utterance:

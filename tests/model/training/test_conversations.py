@@ -11,6 +11,7 @@ from model.prompt import Prompt
 from model.training import tokenizer
 from model.training.conversations import IGNORE, TRUNK, Maker, Row, Speaking, Writer, batch, replies
 from model.training.train import prompt_of
+from model.training.world import Utterance, of_intent
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,22 @@ def test_the_trunk_holds_past_replies_without_thoughts(prompt: Prompt, row: Row)
     first = [token for token, branch, conversation in tokens if branch == TRUNK and conversation == 1]
     assert not contains(first, prompt.encode("<think>"))
     assert contains(first, [prompt.bot, *prompt.encode("assistant\n")])
+
+
+def test_sounds_that_are_written_out_are_thought_about(prompt: Prompt) -> None:
+    said: list[Utterance] = []
+
+    def draw() -> Utterance:
+        said.append(of_intent(len(said), "tones_pitch"))
+        return said[-1]
+
+    row = Maker(prompt, None).asked(320, random.Random(1), draw)
+    assert not row.heard and len(said) > 1
+    for number, one in enumerate(said, 1):
+        here = [i for i, conversation in enumerate(row.conversations) if conversation == number]
+        assert contains([row.ids[i] for i in here], prompt.human_text(one.sounded))
+        learned = [row.labels[i] for i in here if row.labels[i] != IGNORE]
+        assert contains(learned, prompt.encode(f"the {one.args[1]} tone")[-2:])
 
 
 def contains(ids: list[int], wanted: list[int]) -> bool:

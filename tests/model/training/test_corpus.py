@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model.training import corpus, voices
+from model.training import corpus, voices, world
 
 
 def test_no_words_of_the_tests_are_in_training() -> None:
@@ -34,3 +34,13 @@ def test_what_sounds_is_told_in_order() -> None:
     for said in counts:
         words = corpus.ctc_words(said)
         assert len(words) == len(said.before) + len(said.words.split()) + len(said.after)
+    tones = world.of_intent(1, "tones_pitch")
+    spelled = "".join(corpus.ctc_words(tones))
+    assert spelled == tones.noted.replace(" ", "") and len(corpus.ctc_words(tones)) > 8
+
+
+def test_sounds_alone_are_named_and_nothing_is_said() -> None:
+    (one, *_) = (one for one in corpus.plan(False) if one[1] == corpus.SOUNDS)
+    said = corpus.utterance_of(*one)
+    assert said == corpus.utterance_of(*one) and not said.words and not said.held_out
+    assert corpus.ctc_words(said)

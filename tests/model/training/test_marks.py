@@ -1,4 +1,4 @@
-"""Marks are where the sounds are and say what they are, and counts go up where something begins."""
+"""Sounds are found where they are, marks say how a voice speaks, and counts go up where something begins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from model.config import SAMPLE_RATE, SAMPLES_PER_TOKEN
 from model.training import augment, marks, sounds
-from model.training.world import Delivery, Event, Utterance, events
+from model.training.world import Delivery, Event, Utterance
 
 BEGIN = 4000
 RNG = np.random.default_rng
@@ -73,21 +73,23 @@ def test_an_event_is_found_again_in_a_take(seed: int) -> None:
     assert spectrum[near].max() > 3 * np.median(spectrum)
 
 
-def test_a_mark_has_the_step_of_the_scale() -> None:
-    one = said(before=(tone(220.0, -20.0), tone(440.0, -10.0)))
-    found = marks.of(one, 0, SAMPLE_RATE * 3, 40)
-    assert [m.value for m in found if m.name == "tone pitch"] == [6, 12]
-    low, high = (m.value for m in found if m.name == "tone level")
-    assert high - low == 10 / events.DECIBELS
-    assert all(0 <= m.value < marks.CLASSES[m.name] and 0 <= m.start < m.stop <= 40 for m in found)
-    first = found[0]
-    assert (first.start, first.stop) == (0, int(0.4 * SAMPLE_RATE) // SAMPLES_PER_TOKEN)
+def test_a_sound_is_in_its_tokens() -> None:
+    one = said(before=(tone(220.0), tone(440.0)))
+    first, second = marks.places(one, 0, SAMPLE_RATE * 3, 40)
+    assert first == (0, int(0.4 * SAMPLE_RATE) // SAMPLES_PER_TOKEN)
+    assert second == (
+        round(0.7 * SAMPLE_RATE / SAMPLES_PER_TOKEN),
+        round(1.1 * SAMPLE_RATE / SAMPLES_PER_TOKEN),
+    )
 
 
-def test_a_sweep_is_marked_at_both_ends() -> None:
-    one = said(before=(Event("sweep", 0.9, 880.0, 220.0),))
-    found = {(m.name, m.value) for m in marks.of(one, 0, SAMPLE_RATE * 3, 40)}
-    assert found == {("sweep", 0), ("tone pitch", 18), ("tone pitch", 6)}
+def test_a_tone_is_spelled_along_its_tokens() -> None:
+    one = said(before=(tone(220.0, -20.0), Event("beep", 0.2), Event("sweep", 0.9, 880.0, 220.0)))
+    found = marks.spelled(one, ((2, 9), (11, 13), (20, 31)), 40)
+    assert [(start, stop) for start, stop, _ in found[:4]] == [(2, 4), (4, 6), (6, 8), (8, 10)]
+    assert "".join(name for _, _, name in found) == "toneHSFsweepUH"
+    assert found[4][0] == 20 and found[-1][1] == 32
+    assert marks.spelled(one, ((2, 4), (5, 6), (7, 9)), 40) == [(7, 8, "sweep"), (8, 9, "U"), (9, 10, "H")]
 
 
 @pytest.mark.parametrize(
@@ -110,9 +112,9 @@ def test_a_delivery_is_marked(how: Delivery, name: str, value: int) -> None:
 def test_counts_go_up_where_something_begins() -> None:
     beep, clap = Event("beep", 0.16, 800, gap=0.24), Event("clap", 0.08, gap=0.4)
     one = said(before=(beep, clap, beep))
-    found = marks.counted(one, 0, 3 * SAMPLE_RATE, 30)
+    found = marks.counted(one, marks.places(one, 0, 3 * SAMPLE_RATE, 30), 30)
     assert found is not None
     beeps, claps = found.T.tolist()
     assert beeps == [-100, -100, *[1] * 9, -100, -100, *[2] * 17]
     assert claps == [*[0] * 5, -100, *[1] * 24]
-    assert marks.counted(said(before=(tone(),)), 0, SAMPLE_RATE, 12) is None
+    assert marks.counted(said(before=(tone(),)), ((0, 5),), 12) is None

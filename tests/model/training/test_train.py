@@ -1,4 +1,4 @@
-"""A training that starts from a checkpoint: it begins as that is, leaves something learned, and goes on."""
+"""A second training begins as its checkpoint is, leaves something learned, and goes on from its state."""
 
 from __future__ import annotations
 
@@ -11,25 +11,31 @@ import pytest
 import torch
 
 from model import checkpoint
-from model.training import features, marks, tokenizer, world
+from model.training import corpus, features, marks, tokenizer, world
+from model.training.again import HEADS, Again, often, shipped, told
 from model.training.features import Heard
-from model.training.train import Run, Schedule, often, shipped
+from model.training.train import Schedule
 
-STEPS = Schedule(text=0, ctc=2, joint=2, rate=1e-4)
+STEPS = Schedule(text=0, ctc=HEADS + 1, joint=2, rate=1e-4)
 
 
 def heard(seed: int, intent: str, cut: bool, chunked: bool) -> Heard:
     """A take of a few seconds in which nothing can be heard."""
-    said, tokens = world.of_intent(seed, intent), 50
+    said, tokens = corpus.utterance_of(str(seed), intent), 50
     seen = np.random.default_rng(seed).standard_normal((tokens, features.SEEN)).astype(np.float16)
     end = tokens * 1280
-    known = marks.of(said, 0, end, tokens), marks.counted(said, 0, end, tokens)
-    return Heard(said, "none", seen, tokens, cut, chunked, *(known if not cut else ()))
+    if cut:
+        return Heard(said, "none", seen, tokens, cut, chunked)
+    known, places = marks.of(said, 0, end, tokens), marks.places(said, 0, end, tokens)
+    counted = marks.counted(said, places, tokens)
+    return Heard(said, "none", seen, tokens, cut, chunked, known, counted, places)
 
 
 @pytest.fixture
 def takes(monkeypatch: pytest.MonkeyPatch) -> list[Heard]:
-    kinds = itertools.product(("sum", "count", "tones_pitch", "voice_pitch"), (False, True), (False, True))
+    kinds = itertools.product(
+        ("sum", "count", "tones_pitch", "voice_pitch", "sounds"), (False, True), (False, True)
+    )
     found = [heard(i, *kind) for i, kind in enumerate(kinds)]
     monkeypatch.setattr(features, "load", lambda parts: iter(() if parts else [("part", found)]))
     return found
@@ -37,12 +43,13 @@ def takes(monkeypatch: pytest.MonkeyPatch) -> list[Heard]:
 
 def test_it_begins_with_the_checkpoint_and_goes_on_from_its_state(takes: list[Heard], tmp_path: Path) -> None:
     state = tmp_path / "state.pt"
-    run = Run(STEPS, state, checkpoint.NANO)
+    run = Again(STEPS, state, checkpoint.NANO)
     known = shipped(checkpoint.NANO)
     mine = run.learner.state_dict()
     assert known and all(torch.equal(mine[name], value) for name, value in known.items())
 
-    run.go(stop=2)  # the heads alone
+    run.step = HEADS - 2
+    run.go(stop=HEADS)  # the heads alone
     mine = run.learner.state_dict()
     assert all(torch.equal(mine[name], value) for name, value in known.items())
     assert mine["marks.1.bias"].abs().max() > 0
@@ -53,7 +60,7 @@ def test_it_begins_with_the_checkpoint_and_goes_on_from_its_state(takes: list[He
     changed = run.learner.state_dict()
     assert any(not torch.equal(changed[name], value) for name, value in known.items())
 
-    again = Run(STEPS, state, checkpoint.NANO)
+    again = Again(STEPS, state, checkpoint.NANO)
     assert again.step == STEPS.total
     assert all(torch.equal(again.learner.state_dict()[name], value) for name, value in changed.items())
 
@@ -69,6 +76,11 @@ def test_shares_leave_room_for_the_rest() -> None:
     shares = often()
     assert 0 < sum(shares.values()) < 1
     assert shares.keys() <= world.RULES.keys()
+
+
+def test_claims_are_as_often_right_as_wrong() -> None:
+    shares = told()
+    assert all(shares[i] == shares[i.replace("claim_", "conflict_")] for i in shares if "claim_" in i)
 
 
 def test_the_words_of_a_tokenizer_build_it_again(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The field's own benchmarks: their files read as published, their questions, rules and published figures."""
