@@ -68,6 +68,14 @@ def test_what_is_lost_or_wrong_too_often_is_a_fault() -> None:
     assert Soak(1, samples(), [said(status="refused", why="engine_unavailable")]).faults == []
 
 
+def test_only_an_engine_that_is_away_may_close_a_line_as_failed() -> None:
+    soak = Soak(1, samples())
+    soak.rude.faults.append("a bad client was closed with 1011")
+    assert soak.faults == []
+    soak.rude.errors["server_error"] += 1
+    assert soak.faults == ["a bad client was closed with 1011"]
+
+
 async def test_callers_and_rude_ones_against_a_scripted_server() -> None:
     given = argparse.Namespace(minutes=0.15, callers=2, every=4.0, kill=0, seed=2)
     asked = [Question("sum", pcm(900), "1 plus 1 is 2")]
