@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from model.config import ConfigError, StepAudio2Config
+from model.errors import UserError
 from model.network import StepAudio2
 
 NANO = Path(__file__).parent / "nano"
@@ -24,7 +25,7 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError, ValueError):
     """What was named is no complete Step-Audio 2 checkpoint."""
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
+from model.errors import UserError
 from server.audio_file import RATE
 from server.auth import is_loopback
 from server.modes import thinking
@@ -28,7 +29,7 @@ SILENCE_SECONDS = 1.0  # at least, behind the recording, so that its last turn e
 PATIENCE_SECONDS = 60.0  # without any event, while something is pending
 
 
-class AskError(Exception):
+class AskError(UserError):
     """The server could not be asked; one line that says why."""
 
 

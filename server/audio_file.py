@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model.errors import UserError
+
 RATE = 24_000  # Hz
 RATES = (1_000, 768_000)  # Hz, of files
 
 
-class AudioFileError(ValueError):
+class AudioFileError(UserError, ValueError):
     """The file is no audio that can be sent; one line that says why."""
 
 

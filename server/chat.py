@@ -17,6 +17,7 @@ import soundfile
 from openai import AsyncOpenAI, BadRequestError, DefaultAsyncHttpxClient, OpenAIError
 
 from model.config import SAMPLE_RATE
+from model.errors import UserError
 from model.evaluation.case import Case, Outcome
 from model.prompt import END_THINK, LONG, SHORT
 from server.auth import is_loopback
@@ -25,7 +26,7 @@ PATIENCE = 1800.0  # seconds for an answer, thoughts included
 RETRIES = 3
 
 
-class ChatError(Exception):
+class ChatError(UserError):
     """The server could not be asked; one line that says why."""
 
 

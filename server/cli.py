@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from model.errors import UserError
 from server import plan_command, suite_command
 from server.config import KNOWN, Config, ConfigError, Speech, load
 from server.load import command as load_command
@@ -60,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
         return command(args, vllm_args, shutdown)
     except ConfigError as error:
         return _fail(error, 2)
-    except _expected() as error:
+    except UserError as error:
         return _fail(error, 1)
     except BrokenPipeError:  # whoever read our output has had enough
         return 1
@@ -77,39 +78,6 @@ def _split(argv: list[str]) -> tuple[list[str], tuple[str, ...]]:
 def _fail(error: Exception, code: int) -> int:
     print(f"soundmind: {error}", file=sys.stderr)
     return code
-
-
-def _expected() -> tuple[type[Exception], ...]:
-    """Errors that are the user's to mend. Imported only once one has happened, but for the light ones."""
-    from server.ask import AskError
-    from server.audio_file import AudioFileError
-    from server.serving import ServeError
-
-    found: list[type[Exception]] = [AskError, AudioFileError, ServeError]
-    if "server.evaluate" in sys.modules:
-        from model.checkpoint import CheckpointError
-        from model.evaluation.clips import ClipsError
-
-        found += [CheckpointError, ClipsError]
-    if "model.evaluation.own" in sys.modules:
-        from model.evaluation.own import OwnError
-
-        found.append(OwnError)
-    if "server.load.run" in sys.modules:
-        from server.load.run import NotServed
-
-        found.append(NotServed)
-    if "server.suites" in sys.modules:
-        from model.evaluation.suites.item import SuiteError
-        from server.chat import ChatError
-
-        found += [SuiteError, ChatError]
-    if "streaming.engine" in sys.modules:
-        from model.checkpoint import CheckpointError
-        from streaming.engine import EngineStartError
-
-        found += [CheckpointError, EngineStartError]
-    return tuple(found)
 
 
 # --- serve ---

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 
+from model.errors import UserError
 from server.app import MAX_MESSAGE, create_app
 from server.auth import is_loopback
 from server.config import Config
@@ -42,7 +43,7 @@ Say = Callable[[str], None]
 Visit = Callable[[str], Awaitable[None]]
 
 
-class ServeError(Exception):
+class ServeError(UserError):
     """The server cannot run here; one line that says why."""
 
 

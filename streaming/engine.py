@@ -30,6 +30,7 @@ import torch
 
 from model import checkpoint
 from model.config import StepAudio2Config
+from model.errors import UserError
 from model.prompt import Prompt
 from streaming.context import Context
 from streaming.events import EngineUnavailable, Forgotten, Refused
@@ -49,7 +50,7 @@ ENVIRONMENT = {  # of the engine's processes, where the user's own does not say 
 }
 
 
-class EngineStartError(RuntimeError):
+class EngineStartError(UserError, RuntimeError):
     """The engine did not come up; one line that says why."""
 
 

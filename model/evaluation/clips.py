@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.config import SAMPLE_RATE
+from model.errors import UserError
 from model.evaluation.case import Clip
 from model.training import corpus, sounds, sources, voices, world
 from model.training.world.core import Utterance
@@ -32,7 +33,7 @@ BATCH = 400
 Speech = NDArray[np.int16]
 
 
-class ClipsError(Exception):
+class ClipsError(UserError):
     """The tests cannot be spoken here; one line that says why."""
 
 

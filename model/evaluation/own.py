@@ -21,6 +21,7 @@ import soxr
 from numpy.typing import NDArray
 
 from model.config import SAMPLE_RATE
+from model.errors import UserError
 from model.evaluation.case import Case, Clip
 from model.evaluation.scoring import words
 from model.training.world.core import Effort
@@ -29,7 +30,7 @@ NEEDED = ("text", "answer")
 SUFFIXES = frozenset(".wav .flac .ogg .oga .opus .mp3 .aif .aiff .au .w64 .caf".split())
 
 
-class OwnError(ValueError):
+class OwnError(UserError, ValueError):
     """The folder cannot be used; one line that says what was expected."""
 
 

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, replace
 from functools import partial
 
+from model.errors import UserError
 from server.load.caller import Caller, Manner
 from server.load.figures import Cores, Knee, Step, progress
 from server.load.ledger import Said
@@ -114,7 +115,7 @@ async def search(
 # --- a server of one's own ---
 
 
-class NotServed(Exception):
+class NotServed(UserError):
     """The server could not be started; one line that says why."""
 
 

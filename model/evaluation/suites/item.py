@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model.errors import UserError
 from model.evaluation import own
 from model.evaluation.case import Before, Case, Clip
 from model.training.world.core import Effort
 
 
-class SuiteError(Exception):
+class SuiteError(UserError):
     """A benchmark cannot be read or run; one line that says what was expected, and where."""
 
 
