@@ -80,7 +80,7 @@ def test_sounds_come_with_their_tokens(snippets: Snippets, all_takes: list[Heard
             of_one = new.seen[start:stop]
             assert (np.diff(of_one[:, 0]) == 1).all() and len(set(of_one[:, 1])) == 1
         assert new.counted is not None and len(new.counted) == len(new.seen)
-        kinds = [e.kind for e in new.said.before + new.said.after]
+        kinds: list[str] = [e.kind for e in new.said.before + new.said.after]
         assert new.counted[-1].tolist() in ([kinds.count(k) for k in marks.COUNTED], [-100, -100])
 
 
