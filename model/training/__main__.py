@@ -39,7 +39,8 @@ def main() -> None:
     first, state = work() / "first", work() / "again" / "state.pt"
     export.write(first, torch.load(work() / "state.pt", weights_only=True, map_location="cpu"))
     again.run(first, state, given.workers, joint=given.again)
-    export.write(given.to, torch.load(state, weights_only=True, map_location="cpu"), before=first)
+    trained = torch.load(state, weights_only=True, map_location="cpu")
+    export.write(given.to, trained, before=first, share=again.SHARE)
     print(f"nano is in {given.to}")
 
 

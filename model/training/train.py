@@ -307,8 +307,9 @@ class Run:
                 embedded = embedded.detach()
             zero = embedded.new_zeros(())
             return Losses(zero, zero, self._ctc(embedded, takes), self._told(embedded, takes), zero, 0.0)
+        beside: list[Heard] = []
         if stage == "text":
-            rows, beside = [self.maker.row(512, r, turns_text, text=True) for _ in range(4)], list[Heard]()
+            rows = [self.maker.row(512, r, turns_text, text=True) for _ in range(4)]
         else:
             rows, beside = self.rows(r)
         pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
@@ -382,9 +383,7 @@ class Run:
 
     def _letters(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
         """Nats a token of tones and sweeps, for being the letter that is written there (`marks.spelled`)."""
-        places: list[int] = []
-        wanted: list[int] = []
-        begin = 0
+        places, wanted, begin = list[int](), list[int](), 0
         for take in takes:
             for start, stop, name in marks.spelled(take.said, take.places, len(take.seen)):
                 places += range(begin + start, begin + stop)
