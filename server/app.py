@@ -35,7 +35,8 @@ from server.store import Store
 from server.traces import Traces
 from server.webrtc import BadOffer
 from server.websocket import realtime, resume
-from streaming.events import Encoding, EngineUnavailable, Event, SessionError, SessionFull, SessionSettings
+from streaming.errors import EngineUnavailable, SessionError, SessionFull
+from streaming.events import Encoding, Event, SessionSettings
 
 MAX_MESSAGE = (
     24 * 2**20

@@ -28,7 +28,7 @@ from server.store import Taken
 from server.takeover import left, look, take
 from server.webrtc import Call, Ended, Peer
 from streaming import asked
-from streaming.events import EngineUnavailable
+from streaming.errors import EngineUnavailable
 
 CONNECT_SECONDS = 15.0
 

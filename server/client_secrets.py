@@ -14,7 +14,7 @@ from server import client_events as ce
 from server import protocol as p
 from server.session_object import SessionState
 from streaming import asked
-from streaming.events import SessionError
+from streaming.errors import SessionError
 
 
 class ExpiresAfter(ce.Shape):

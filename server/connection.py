@@ -32,16 +32,8 @@ from server.store import Store, Taken
 from server.tasks import one_error
 from server.telling import Wire
 from streaming.audio import RATES
-from streaming.events import (
-    Encoding,
-    Event,
-    Item,
-    ResponseRequest,
-    ResponseStarted,
-    SessionError,
-    SessionSettings,
-    UnknownItem,
-)
+from streaming.errors import SessionError, UnknownItem
+from streaming.events import Encoding, Event, Item, ResponseRequest, ResponseStarted, SessionSettings
 from streaming.ids import new_id
 from streaming.mouth import Player
 from streaming.places import ADAPTER

@@ -28,7 +28,8 @@ from server.observer import Observer
 from server.shutdown import Shutdown
 from server.store import Store, StoreError
 from server.traces import Traces, traces
-from streaming.events import Event, SessionError, SessionSettings
+from streaming.errors import SessionError
+from streaming.events import Event, SessionSettings
 
 if TYPE_CHECKING:
     from streaming.piper import Piper

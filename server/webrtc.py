@@ -49,7 +49,8 @@ from server.server_events import Narrator
 from server.session_object import SessionState
 from server.takeover import restored
 from server.telling import Wire
-from streaming.events import EngineUnavailable, Event, ResponseDone, SessionError, SpeechDelta
+from streaming.errors import EngineUnavailable, SessionError
+from streaming.events import Event, ResponseDone, SpeechDelta
 from streaming.ids import new_id
 
 CHANNEL = "oai-events"

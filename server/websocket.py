@@ -23,7 +23,7 @@ from server.resume import Line, Log, ResumeFailed
 from server.server_events import Narrator
 from server.store import Taken
 from server.takeover import left, look, restored, take
-from streaming.events import EngineUnavailable, SessionError, SessionFull
+from streaming.errors import EngineUnavailable, SessionError, SessionFull
 from streaming.ids import new_id
 
 SUBPROTOCOL = "realtime"

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from model.tools import call_head
-from streaming.events import BadChoice, Named, ResponseRequest, SessionSettings, thinks
+from streaming.errors import BadChoice
+from streaming.events import Named, ResponseRequest, SessionSettings, thinks
 from streaming.speaker import Manner
 
 MERGED = (  # what a reply may have otherwise than its session; None: as the session

@@ -10,7 +10,8 @@ import soxr
 from numpy.typing import NDArray
 
 from streaming import g711
-from streaming.events import AudioFormat, BadAudio
+from streaming.errors import BadAudio
+from streaming.events import AudioFormat
 
 Samples = NDArray[np.float32]
 

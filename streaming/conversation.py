@@ -13,16 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.events import (
-    DuplicateItem,
-    FunctionCall,
-    FunctionOutput,
-    Item,
-    ItemActive,
-    Message,
-    UnknownCall,
-    UnknownItem,
-)
+from streaming.errors import DuplicateItem, ItemActive, UnknownCall, UnknownItem
+from streaming.events import FunctionCall, FunctionOutput, Item, Message
 from streaming.snapshot import Turn
 
 ROOT = "root"  # in front of everything

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from streaming.context import Context
 from streaming.engine import Engine, Likelihood
-from streaming.events import EngineUnavailable, SessionError
+from streaming.errors import EngineUnavailable, SessionError
 from streaming.pacing import WORD
 
 LIKELY = 0.1  # probability from which a sampled model may have thought it

@@ -33,7 +33,7 @@ from model.config import StepAudio2Config
 from model.errors import UserError
 from model.prompt import Prompt
 from streaming.context import Context
-from streaming.events import EngineUnavailable, Forgotten, Refused
+from streaming.errors import EngineUnavailable, Forgotten, Refused
 from streaming.figures import Figures
 from streaming.places import ADAPTER, RANK, Places
 from streaming.quiet import hold_back

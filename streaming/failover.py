@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from streaming.context import Context
 from streaming.engine import Engine
-from streaming.events import EngineUnavailable, Forgotten
+from streaming.errors import EngineUnavailable, Forgotten
 from streaming.speaker import Lost
 
 MOST_DEATHS = 5  # of engines under one request: perhaps it is what kills them

@@ -28,7 +28,8 @@ from streaming.context import Context
 from streaming.conversation import Conversation, Entry
 from streaming.ear import Ear, whole
 from streaming.engine import Engine
-from streaming.events import Encoding, EngineUnavailable, Item, Message, TooLong, Truncation
+from streaming.errors import EngineUnavailable, TooLong
+from streaming.events import Encoding, Item, Message, Truncation
 from streaming.listener import Listener
 from streaming.recall import recall, recorded, spoken, told, typed
 from streaming.snapshot import Hearing, Turn

@@ -15,7 +15,8 @@ from dataclasses import replace
 from model.reasoning import Part, Reply, Thinking
 from streaming.context import Context
 from streaming.engine import Engine, Sampling
-from streaming.events import EngineUnavailable, Forgotten, Pacing, SessionError
+from streaming.errors import EngineUnavailable, Forgotten, SessionError
+from streaming.events import Pacing
 from streaming.pacing import Pacer
 from streaming.speaker import Again, Lost, Manner, Told, speak
 

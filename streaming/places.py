@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from streaming.events import SessionFull
+from streaming.errors import SessionFull
 
 # Of the conversation that a task is of: whoever spawns tasks within it hands these on.
 ADAPTER: ContextVar[str | None] = ContextVar("adapter", default=None)  # by its name, of those there are

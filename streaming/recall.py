@@ -17,16 +17,8 @@ from model.prompt import EFFORTS, Prompt
 from streaming import ear
 from streaming.context import Context
 from streaming.conversation import Conversation, Entry
-from streaming.events import (
-    AudioGone,
-    FunctionCall,
-    FunctionOutput,
-    Given,
-    Item,
-    Message,
-    Reference,
-    SessionSettings,
-)
+from streaming.errors import AudioGone
+from streaming.events import FunctionCall, FunctionOutput, Given, Item, Message, Reference, SessionSettings
 
 
 def opening(settings: SessionSettings, prompt: Prompt) -> Context:

@@ -18,16 +18,13 @@ from model.tools import call_body
 from streaming import asked
 from streaming.context import Context
 from streaming.conversation import Conversation
+from streaming.errors import EngineUnavailable, NoActiveResponse, ResponseActive, SessionError
 from streaming.events import (
     CutOff,
-    EngineUnavailable,
     Event,
     FunctionCall,
-    NoActiveResponse,
-    ResponseActive,
     ResponseRequest,
     ResponseStarted,
-    SessionError,
     SessionSettings,
     Status,
     Timings,

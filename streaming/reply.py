@@ -14,8 +14,8 @@ from model.reasoning import Call, Reply, Thinking
 from model.tools import BadCall, read_call
 from streaming.context import Context
 from streaming.conversation import Conversation, Entry
+from streaming.errors import BadFunctionCall
 from streaming.events import (
-    BadFunctionCall,
     CallMade,
     Event,
     FunctionCall,

@@ -26,13 +26,12 @@ from streaming.context import Context
 from streaming.endpointing import Doubted, NoTurn, Paused, Resumed, Started, Stopped
 from streaming.endpointing import Event as Sounded
 from streaming.engine import Engine
+from streaming.errors import EmptyBuffer, EngineUnavailable, SessionError, TooLong
 from streaming.events import (
     Cleared,
     Committed,
-    EmptyBuffer,
     EngineBack,
     EngineLost,
-    EngineUnavailable,
     Event,
     FunctionCall,
     FunctionOutput,
@@ -43,11 +42,9 @@ from streaming.events import (
     ResponseRequest,
     SemanticVad,
     ServerVad,
-    SessionError,
     SessionSettings,
     SpeechStarted,
     SpeechStopped,
-    TooLong,
     Trouble,
 )
 from streaming.failover import PATIENCE_SECONDS

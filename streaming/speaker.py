@@ -19,7 +19,8 @@ from model.tools import CALL, END_CALL
 from streaming.context import Context
 from streaming.draft import agreed
 from streaming.engine import Delta, Engine, Sampling
-from streaming.events import EngineUnavailable, Forgotten, Pacing
+from streaming.errors import EngineUnavailable, Forgotten
+from streaming.events import Pacing
 
 Lost = EngineUnavailable | Forgotten
 Again = Callable[[Lost], Awaitable[Context]]

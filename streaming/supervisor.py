@@ -18,7 +18,7 @@ from typing import Protocol
 
 from streaming.context import Context
 from streaming.engine import Delta, Engine, Likelihood, Sampling
-from streaming.events import EngineUnavailable
+from streaming.errors import EngineUnavailable
 from streaming.places import Places
 
 WATCH_SECONDS = 0.25

@@ -15,12 +15,11 @@ from model.reasoning import Call, Reply, Thinking
 from streaming import asked
 from streaming.context import Context
 from streaming.engine import Engine
+from streaming.errors import EngineUnavailable, SessionError
 from streaming.events import (
     Encoding,
-    EngineUnavailable,
     Event,
     ResponseRequest,
-    SessionError,
     SessionSettings,
     TranscriptDelta,
     TranscriptDone,

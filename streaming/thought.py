@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from model.reasoning import Thinking
 from streaming.context import Context
-from streaming.events import EngineUnavailable, SessionError
+from streaming.errors import EngineUnavailable, SessionError
 from streaming.speaker import Manner, Told
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streaming.events import SessionError
+from streaming.errors import SessionError
 from streaming.spoken_text import Word
 
 RATE = 24_000  # Hz, 16 bit, mono

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from model.prompt import SPECIAL, Prompt
 from streaming.context import Context
 from streaming.engine import Delta, Likelihood, Sampling
-from streaming.events import EngineUnavailable, Forgotten, SessionFull
+from streaming.errors import EngineUnavailable, Forgotten, SessionFull
 
 T = TypeVar("T")
 

@@ -26,6 +26,7 @@ PACKAGES = ("model", "streaming", "server", "tools")
 # Modules without a test module of their own, and why.
 ENGINE = "only lives inside vLLM: tests/model/test_parity.py and test_serve_openai.py run it there"
 RECIPE = "needs speech synthesisers or hours of training: `make nano` runs it, and proves its splits itself"
+LINES = "test_caller.py calls real servers by it, over WebSocket and WebRTC"
 UNMIRRORED = {
     "model/vllm_config.py": ENGINE,
     "model/vllm_inputs.py": ENGINE,
@@ -44,6 +45,25 @@ UNMIRRORED = {
     "streaming/voice.py": "an interface, which test_piper.py goes through",
     "streaming/lexicon.py": "tables, which test_spoken_text.py and test_clauses.py go through",
     "tools/pictures.py": "a recipe: its conversation is that of tests/client_web/test_nano.py",
+    "model/errors.py": "one class, which test_cli.py sees the kinds of",
+    "model/training/again.py": RECIPE,
+    "model/training/mgrd/chains.py": "test_stages.py and test_vllm_sampler.py go through it",
+    "server/drain.py": "test_takeover.py and, on SIGTERM, test_fleet.py go through it",
+    "server/keeper.py": "test_kept.py keeps and takes conversations by it",
+    "server/telling.py": "the same",
+    "server/plan_command.py": "prints what test_plan.py reckons; test_plan.py runs it",
+    "server/redis_store.py": "test_store.py holds it to the same as the store in memory",
+    "server/load/command.py": "tests/server/load/test_caller.py runs it",
+    "server/load/lines.py": LINES,
+    "server/load/picture.py": "test_figures.py looks at it",
+    "server/load/questions.py": LINES,
+    "server/load/run.py": LINES,
+    "server/load/usage.py": LINES,
+    "server/load/webrtc_line.py": LINES,
+    "streaming/events.py": "plain values, which all tests of sessions are made of",
+    "streaming/figures.py": "vLLM's own counts, in test_engine.py",
+    "streaming/places.py": "test_ranks.py and test_adapters.py",
+    "streaming/snapshot.py": "plain values, which test_handover.py and test_kept.py hand over",
     "server/metrics.py": "read over HTTP in test_app.py and, beside the real engine, in test_live.py",
 }
 

@@ -8,16 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from streaming.conversation import ROOT, Conversation, Entry
-from streaming.events import (
-    DuplicateItem,
-    FunctionCall,
-    FunctionOutput,
-    Item,
-    ItemActive,
-    Message,
-    UnknownCall,
-    UnknownItem,
-)
+from streaming.errors import DuplicateItem, ItemActive, UnknownCall, UnknownItem
+from streaming.events import FunctionCall, FunctionOutput, Item, Message
 
 ROLES = st.sampled_from(("user", "assistant", "system"))
 WORDS = st.text("ab ", max_size=5)

@@ -18,7 +18,8 @@ from server.observer import Observer, Observers
 from server.outbox import Outbox, SlowClient
 from server.protocol import ProtocolError
 from server.server_events import Narrator
-from streaming.events import SessionSettings, UnknownItem
+from streaming.errors import UnknownItem
+from streaming.events import SessionSettings
 from streaming.session import Session
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine

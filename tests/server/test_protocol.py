@@ -10,15 +10,7 @@ import pytest
 
 from model.tools import Tool
 from server import protocol as p
-from streaming.events import (
-    FunctionCall,
-    FunctionOutput,
-    Given,
-    Message,
-    Named,
-    Reference,
-    ResponseRequest,
-)
+from streaming.events import FunctionCall, FunctionOutput, Given, Message, Named, Reference, ResponseRequest
 
 
 def parse(event: dict[str, Any]) -> p.Command:

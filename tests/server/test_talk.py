@@ -21,7 +21,7 @@ from server.reel import Reel
 from server.report import Lines as Shown
 from server.talk import Lines, Manner, talk
 from server.talk_view import View
-from streaming.events import Refused
+from streaming.errors import Refused
 from tests.processes import RECORDINGS, ROOT
 from tests.scripted import ScriptedEngine
 from tests.server.client import eventually, idle, pcm, serving

@@ -6,7 +6,8 @@ import pytest
 
 from model.tools import Tool
 from streaming.asked import check, manner, merged
-from streaming.events import BadChoice, Effort, Named, ResponseRequest, SessionSettings, ToolChoice
+from streaming.errors import BadChoice
+from streaming.events import Effort, Named, ResponseRequest, SessionSettings, ToolChoice
 from streaming.speaker import Manner
 
 F = Tool("f")

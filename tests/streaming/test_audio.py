@@ -9,7 +9,7 @@ import pytest
 import soxr
 
 from streaming.audio import Encoder, Resampler, Samples, decode_pcm16
-from streaming.events import BadAudio
+from streaming.errors import BadAudio
 
 
 def noise(samples: int, seed: int = 0) -> Samples:

@@ -4,15 +4,8 @@ import numpy as np
 import pytest
 
 from streaming.conversation import Conversation, Entry
-from streaming.events import (
-    DuplicateItem,
-    FunctionCall,
-    FunctionOutput,
-    ItemActive,
-    Message,
-    UnknownCall,
-    UnknownItem,
-)
+from streaming.errors import DuplicateItem, ItemActive, UnknownCall, UnknownItem
+from streaming.events import FunctionCall, FunctionOutput, Message
 
 
 def conversation(*tokens: int) -> Conversation:

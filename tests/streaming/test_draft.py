@@ -7,7 +7,7 @@ import pytest
 from streaming.context import Context
 from streaming.draft import agreed, held, words_within
 from streaming.engine import Likelihood
-from streaming.events import EngineUnavailable
+from streaming.errors import EngineUnavailable
 from tests.scripted import ScriptedEngine, prompt
 
 QUESTION = Context.of(prompt().human_text("one plus one"))

@@ -18,7 +18,7 @@ from model.windows import Windows
 from streaming.context import Audio, Context
 from streaming.ear import Ear
 from streaming.engine import Delta, EngineStartError, Sampling, VllmEngine
-from streaming.events import EngineUnavailable, Forgotten, Refused, SessionFull
+from streaming.errors import EngineUnavailable, Forgotten, Refused, SessionFull
 from streaming.figures import Figures
 from streaming.listener import Listener
 from tests.checkpoints import config

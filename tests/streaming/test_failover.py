@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from streaming.context import Context
-from streaming.events import EngineUnavailable, Forgotten
+from streaming.errors import EngineUnavailable, Forgotten
 from streaming.failover import MOST_DEATHS, Failover
 from tests.scripted import ScriptedEngine
 

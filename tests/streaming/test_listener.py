@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from streaming.context import Audio, Context
-from streaming.events import EngineUnavailable
+from streaming.errors import EngineUnavailable
 from streaming.listener import Listener
 from tests.scripted import ScriptedEngine
 

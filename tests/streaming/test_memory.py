@@ -16,7 +16,8 @@ import pytest
 from model.windows import Windows
 from streaming.context import Context
 from streaming.conversation import Entry
-from streaming.events import FunctionCall, FunctionOutput, Message, TooLong, Truncation, UnknownCall
+from streaming.errors import TooLong, UnknownCall
+from streaming.events import FunctionCall, FunctionOutput, Message, Truncation
 from streaming.memory import Memory
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import text_of

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from server.audio_file import read_pcm
 from streaming.endpointing import WINDOW, Event, Started, Stopped
-from streaming.events import BadAudio, ServerVad
+from streaming.errors import BadAudio
+from streaming.events import ServerVad
 from streaming.microphone import MEMORY_SECONDS, RATE, Microphone
 from streaming.vad import SpeechDetector
 from tests.processes import RECORDINGS

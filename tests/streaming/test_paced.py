@@ -11,21 +11,19 @@ import pytest
 from model.tools import Tool
 from streaming.context import Context
 from streaming.engine import Sampling
+from streaming.errors import Forgotten, Refused, SessionError
 from streaming.events import (
     CallMade,
     Event,
-    Forgotten,
     FunctionOutput,
     Message,
     Named,
     Pacing,
-    Refused,
     ReplyDelta,
     ReplyStarted,
     ResponseDone,
     ResponseRequest,
     ResponseStarted,
-    SessionError,
     SessionSettings,
     SpeechDelta,
     ThinkingDelta,

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from model.checkpoint import NANO
 from streaming.engine import VllmEngine
-from streaming.events import SessionFull
+from streaming.errors import SessionFull
 from streaming.places import RANK, Places
 from tests.streaming.test_engine import listening, output, spoken
 

@@ -6,17 +6,8 @@ import pytest
 from model.tools import Tool, call, schemas
 from streaming.context import Context
 from streaming.conversation import Conversation, Entry
-from streaming.events import (
-    AudioGone,
-    FunctionCall,
-    FunctionOutput,
-    Given,
-    Message,
-    Reference,
-    SessionSettings,
-    UnknownCall,
-    UnknownItem,
-)
+from streaming.errors import AudioGone, UnknownCall, UnknownItem
+from streaming.events import FunctionCall, FunctionOutput, Given, Message, Reference, SessionSettings
 from streaming.recall import gathered, opening, recall
 from tests.scripted import prompt
 

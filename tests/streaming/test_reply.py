@@ -8,8 +8,8 @@ import pytest
 
 from model.reasoning import Call, Part, Reply, Thinking
 from streaming.conversation import Conversation, Entry
+from streaming.errors import BadFunctionCall
 from streaming.events import (
-    BadFunctionCall,
     CallMade,
     Event,
     FunctionCall,

@@ -9,21 +9,25 @@ import pytest
 
 from streaming.context import Context
 from streaming.engine import Sampling
-from streaming.events import (
-    Cleared,
-    Committed,
+from streaming.errors import (
     DuplicateItem,
     EmptyBuffer,
     EngineUnavailable,
     Forgotten,
+    NoActiveResponse,
+    Refused,
+    ResponseActive,
+    TooLong,
+    UnknownItem,
+)
+from streaming.events import (
+    Cleared,
+    Committed,
     IdleTimeout,
     ItemAdded,
     Message,
-    NoActiveResponse,
-    Refused,
     ReplyDelta,
     ReplyStarted,
-    ResponseActive,
     ResponseDone,
     ResponseRequest,
     ResponseStarted,
@@ -33,13 +37,11 @@ from streaming.events import (
     SpeechStopped,
     ThinkingDelta,
     ThinkingDone,
-    TooLong,
     TranscriptDelta,
     TranscriptDone,
     TranscriptFailed,
     Trouble,
     Truncation,
-    UnknownItem,
 )
 from streaming.session import STALL_SECONDS
 from tests.scripted import REPLY, ScriptedEngine

@@ -11,8 +11,8 @@ import pytest
 from model.tools import Tool
 from streaming.context import Context
 from streaming.engine import Sampling
+from streaming.errors import BadChoice, TooLong, UnknownCall
 from streaming.events import (
-    BadChoice,
     CallMade,
     FunctionCall,
     FunctionOutput,
@@ -24,8 +24,6 @@ from streaming.events import (
     ResponseRequest,
     SessionSettings,
     ThinkingDelta,
-    TooLong,
-    UnknownCall,
 )
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import Talk, talk, text_of

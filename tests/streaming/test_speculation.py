@@ -10,21 +10,19 @@ from dataclasses import replace
 import pytest
 
 from model.tools import Tool
+from streaming.errors import Forgotten, Refused, SessionError
 from streaming.events import (
     CallMade,
     Cleared,
     Committed,
-    Forgotten,
     Message,
     Pacing,
-    Refused,
     ReplyDelta,
     ResponseDone,
     ResponseRequest,
     ResponseStarted,
     SemanticVad,
     ServerVad,
-    SessionError,
     SessionSettings,
     SpeechStarted,
     SpeechStopped,

@@ -10,7 +10,7 @@ import pytest
 
 from streaming.context import Context
 from streaming.engine import Sampling
-from streaming.events import EngineUnavailable, SessionFull
+from streaming.errors import EngineUnavailable, SessionFull
 from streaming.supervisor import LONGEST_PAUSE, Supervisor, pause
 from tests.scripted import ScriptedEngine
 

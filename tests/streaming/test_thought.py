@@ -9,7 +9,7 @@ import pytest
 
 from model.reasoning import Reply
 from streaming.context import Context
-from streaming.events import Refused
+from streaming.errors import Refused
 from streaming.speaker import Manner, Told
 from streaming.thought import Thought
 

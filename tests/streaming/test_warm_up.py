@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streaming.events import EngineUnavailable
+from streaming.errors import EngineUnavailable
 from streaming.warm_up import try_voice, warm_up
 from tests.scripted import ScriptedEngine
 from tests.voices import ScriptedVoice
