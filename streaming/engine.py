@@ -186,9 +186,11 @@ class VllmEngine:
             limit.reschedule(asyncio.get_running_loop().time())
         await asyncio.sleep(0)  # they are interrupted while there still is something to abort them
         llm, self._llm = self._llm, None
+        sockets = llm.engine_core.resources.ctx
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
         llm.shutdown = lambda: None  # its __del__ calls it again, maybe when the interpreter is going down
         await asyncio.to_thread(_end, self._processes)
+        sockets.destroy(linger=0)  # vLLM has closed all of them, and leaves their context to the collector
 
     @property
     def alive(self) -> bool:
@@ -368,8 +370,8 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
             _end(_others(before))
             raise EngineStartError(held.root_cause() or _one_line(error)) from error
     for handler in logging.getLogger("vllm").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.stream = sys.stderr  # what it was when vLLM was imported, above, is closed
+        if isinstance(handler, logging.StreamHandler) and handler.stream.closed:
+            handler.stream = sys.stderr  # what it was when vLLM was imported, above
     return VllmEngine(llm, figures, config, prompt, folder, _others(before))
 
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import pytest_asyncio
+import zmq
 
 from model.checkpoint import NANO, CheckpointError
 from model.windows import Windows
@@ -208,9 +209,13 @@ class Silent:
 
     errored = False
     model_config = SimpleNamespace(max_model_len=64)
-    vllm_config = SimpleNamespace(cache_config=SimpleNamespace(block_size=32, num_gpu_blocks=4))
+    vllm_config = SimpleNamespace(
+        cache_config=SimpleNamespace(block_size=32, num_gpu_blocks=4),
+        parallel_config=SimpleNamespace(data_parallel_size=1),
+    )
+    engine_core = SimpleNamespace(resources=SimpleNamespace(ctx=zmq.Context()))
 
-    async def generate(self, *_: object) -> AsyncGenerator[None, None]:
+    async def generate(self, *_: object, **__: object) -> AsyncGenerator[None, None]:
         await asyncio.Event().wait()
         yield
 
