@@ -22,16 +22,6 @@ from tests.wire import validate
 
 SPOKEN: list[dict[str, Any]] = json.loads((RECORDINGS / "manifest.json").read_text())
 SILENCE = bytes(48_000)  # a second
-MISHEARD = "comparison.wav"  # nano takes "seventeen" for "seventy" there: a limit that its card names
-
-
-def spoken(entries: list[dict[str, Any]]) -> list[Any]:
-    """A test's parameters; what nano is known to mishear is expected to fail, and only that."""
-    known = pytest.mark.xfail(reason="seventeen heard as seventy", raises=AssertionError, strict=True)
-    return [
-        pytest.param(entry, id=entry["file"], marks=[known] if entry["file"] == MISHEARD else [])
-        for entry in entries
-    ]
 
 
 def recording(name: str) -> bytes:
@@ -70,7 +60,7 @@ async def idle(live: str) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("entry", spoken(SPOKEN))
+@pytest.mark.parametrize("entry", SPOKEN, ids=[entry["file"] for entry in SPOKEN])
 async def test_a_recording_at_speaking_pace_is_answered(entry: dict[str, Any], ws: str, live: str) -> None:
     report = Checked()
     await ask(ws, read_pcm(RECORDINGS / entry["file"]), report, Wishes())
@@ -96,7 +86,9 @@ async def test_without_thinking(ws: str) -> None:
     assert report.final["thinking"] == "" and report.final["reply"] and report.final["heard"] is None
 
 
-@pytest.mark.parametrize("entry", spoken([e for e in SPOKEN if len(e["expect"]) == 1]))
+@pytest.mark.parametrize(
+    "entry", [e for e in SPOKEN if len(e["expect"]) == 1], ids=lambda entry: str(entry["file"])
+)
 async def test_a_recording_encoded_anew_is_answered(entry: dict[str, Any], ws: str) -> None:
     async with talking(ws) as client:
         await client.update(soundmind={"encoding": "refined"})
