@@ -15,30 +15,19 @@ import base64
 import json
 import statistics
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psutil
 from httpx import AsyncClient
 from websockets.asyncio.client import connect
 
 from server.ask import realtime_url
 from server.audio_file import read_pcm
 from server.config import load
+from server.load.usage import family
 from server.serving import serve
 from server.shutdown import Shutdown
 
 SILENCE = bytes(48_000)  # a second
 Sample = dict[str, float]
-
-
-def family(url: str) -> list[psutil.Process]:
-    """The process that listens at this address, and all that it started."""
-    port = urlsplit(url).port
-    for found in psutil.net_connections("tcp"):
-        if found.status == psutil.CONN_LISTEN and found.laddr.port == port and found.pid:
-            server = psutil.Process(found.pid)
-            return [server, *server.children(recursive=True)]
-    raise LookupError(f"no process of this machine listens on port {port}")
 
 
 def resident(url: str) -> float:
