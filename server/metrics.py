@@ -61,6 +61,12 @@ class Metrics:
             "Their tokens until then (those promoted are in soundmind_tokens too)",
             "became",
         )
+        self._parked = Gauge(
+            "soundmind_parked_listeners",
+            "Idle conversations that hold no blocks of the KV cache until they go on",
+            registry=registry,
+        )
+        self._parkings = counter("parkings", "Idle listeners parked because the KV cache ran short")
         self._audio = counter(
             "audio_seconds", "Audio that clients sent (in) and were sent (out)", "direction"
         )
@@ -100,6 +106,14 @@ class Metrics:
         became = "promoted" if promoted else "wasted"
         self._speculations.labels(became).inc()
         self._ahead.labels(became).inc(tokens)
+
+    def parked(self, parked: bool) -> None:
+        """A conversation's listener was parked, or is no longer."""
+        if parked:
+            self._parked.inc()
+            self._parkings.inc()
+        else:
+            self._parked.dec()
 
     def appended(self, seconds: float) -> None:
         self._appends.inc()

@@ -240,6 +240,8 @@ async def _app(
             settings,
             appended=observer.appended,
             speculated=observer.speculated,
+            parked=observer.parked,
+            parking=engine.parking,
             windows=windows,
             voice=voice,
             patience=config.engine_patience_s,

@@ -55,7 +55,7 @@ class Memory:
     """`spawn` makes a task of the session's; `appended` is told of every append, in seconds, for metrics.
 
     `ending` is told how likely the open turn was over behind so many of its samples; `lost` and `back` that
-    the engine has died, and that there is another one.
+    the engine has died, and that there is another one; `parked` that the listener is, or no longer.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Memory:
         ending: Ending = lambda samples, over: None,
         lost: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
+        parked: Callable[[bool], None] = lambda parked: None,
         truncation: Truncation | None = None,
     ) -> None:
         """`opening` is what stands before the conversation. Raises TooLong."""
@@ -79,8 +80,10 @@ class Memory:
         self._ending = ending
         self._lost = lost
         self._back = back
+        self._told_parked = parked
         self._settled: dict[int, int] = {}  # length of the listener's context to samples of the open turn
         self._listening: asyncio.Task[None] | None = None
+        self._parked = False  # the listener's request has ended, and its context is as it was then
         self._ear: Ear | None = None
         self._turn_id = ""
         self._start = 0  # of the turn that is being spoken, in the listener's context
@@ -107,6 +110,18 @@ class Memory:
                 self._rebuild()
                 await self._engine.ready()
                 self._back()
+
+    def park(self) -> None:
+        """Give the engine's blocks back until the conversation goes on, where nothing is open."""
+        assert self._listening is not None and self._ear is None and not self.conversation.replying
+        self._listening.cancel()
+        self._parked = True
+        self._told_parked(True)
+
+    def unpark(self) -> None:
+        """The conversation goes on, or ends: tell the engine all of it again, where it was parked."""
+        if self._parked:
+            self.reopen()
 
     def _rebuild(self) -> None:
         """A listener for an engine that has read nothing: what was said, and what is being said."""
@@ -155,6 +170,11 @@ class Memory:
         return room if self.truncation.limit is None else min(room, self.truncation.limit)
 
     @property
+    def held(self) -> int:
+        """Tokens that the engine holds for it."""
+        return 0 if self._parked else self._listener.in_cache
+
+    @property
     def _used(self) -> int:
         return len(self._listener.context) - len(self._opening)
 
@@ -191,6 +211,7 @@ class Memory:
 
     def open_turn(self, turn_id: str) -> None:
         """Raises TooLong where there is no room, and nothing may be let go."""
+        self.unpark()
         self._make_room(0, self._room * 2 // 3)
         self._turn_id = turn_id
         self._hear_from(())
@@ -248,6 +269,7 @@ class Memory:
         entry.tokens = len(context)
         if len(context) > self._room // 2:
             raise TooLong(f"the item takes {len(context)} tokens, and may take {self._room // 2}")
+        self.unpark()
         self._make_room(len(context), self._room)
         last = after in (None, self.conversation.last_id)
         before = self.conversation.add(entry, after)
@@ -298,6 +320,7 @@ class Memory:
 
         What the listener has not read in this way is encoded whole, and comes with all its data.
         """
+        self.unpark()
         opening = self._opening if opening is None else opening
         if self._stale or opening != self._opening:
             return self._recalled(opening)
@@ -386,6 +409,9 @@ class Memory:
         self._listener = self._new_listener()
         self._newest = None
         self._stale = False
+        if self._parked:
+            self._parked = False
+            self._told_parked(False)
         if self._listening is not None:
             self._listening.cancel()
             self._listening = self._spawn(self._read())

@@ -19,6 +19,7 @@ from typing import Protocol
 from streaming.context import Context
 from streaming.engine import Delta, Engine, Likelihood, Sampling
 from streaming.errors import EngineUnavailable
+from streaming.parking import Cache, Parking
 from streaming.places import Places
 
 WATCH_SECONDS = 0.25
@@ -39,6 +40,7 @@ class Running(Engine, Protocol):
     def alive(self) -> bool: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
+    def caches(self) -> tuple[Cache, ...]: ...
     async def close(self) -> None: ...
 
 
@@ -65,6 +67,7 @@ class Supervisor:
         self.temperature = engine.temperature
         self.generation = 1  # counts the starts that succeeded
         self.trouble = ""  # why the newest start failed
+        self.parking = Parking()
         self._places = Places(engine.kv_tokens, engine.max_tokens, engine.ranks)
         self._start = start
         self._first_pause = first_pause
@@ -78,10 +81,11 @@ class Supervisor:
     # --- life ---
 
     async def watch(self) -> None:
-        """Until cancelled: see the engine die, and start the next one."""
+        """Until cancelled: see the engine die, and start the next one; park listeners where it runs short."""
         young = 0  # generations in a row that died young or did not come up
         while True:
             if self._engine is not None and self._engine.alive:
+                self.parking.look(self._engine.caches(), self._clock())
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WATCH_SECONDS):
                         await self._changed.wait()
