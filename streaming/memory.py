@@ -3,8 +3,8 @@
 The listener can only be appended to. So a turn that is being spoken goes there as it is heard; a reply when
 it has ended, and what a client adds meanwhile behind it; and where something can no longer be put in its
 place, or has to make room, the listener is opened anew from the conversation. The same where the engine has
-died: the next one is told all of it, with the audio of a turn that is being spoken. Knows no turn-taking, no
-replies in the making and no wire.
+died: the next one is told all of it, with the audio of a turn that is being spoken; and where the listener
+was parked, as soon as the conversation goes on. Knows no turn-taking, no replies in the making and no wire.
 
 A turn is encoded in chunks while it is spoken. `question` can have it encoded anew, whole, for the reply
 that answers it: the prefix before that turn still comes from the cache. The listener keeps the chunks, so
@@ -31,6 +31,7 @@ from streaming.engine import Engine
 from streaming.errors import EngineUnavailable, TooLong
 from streaming.events import Encoding, Item, Message, Truncation
 from streaming.listener import Listener
+from streaming.places import Place, alone
 from streaming.recall import recall, recorded, spoken, told, typed
 from streaming.snapshot import Hearing, Turn
 
@@ -71,8 +72,9 @@ class Memory:
         back: Callable[[], None] = lambda: None,
         parked: Callable[[bool], None] = lambda parked: None,
         truncation: Truncation | None = None,
+        place: Place | None = None,
     ) -> None:
-        """`opening` is what stands before the conversation. Raises TooLong."""
+        """`opening` is what stands before the conversation, `place` where it lives. Raises TooLong."""
         self._engine = engine
         self._windows = windows
         self._spawn = spawn
@@ -81,6 +83,7 @@ class Memory:
         self._lost = lost
         self._back = back
         self._told_parked = parked
+        self.place = place or alone()  # lent while it is parked
         self._settled: dict[int, int] = {}  # length of the listener's context to samples of the open turn
         self._listening: asyncio.Task[None] | None = None
         self._parked = False  # the listener's request has ended, and its context is as it was then
@@ -103,6 +106,7 @@ class Memory:
     async def _read(self) -> None:
         """Hold the listener open, on one engine after the other. Raises EngineUnavailable after the last."""
         while True:
+            await self.place.own.wait()
             try:
                 await self._listener.run()
             except EngineUnavailable:
@@ -116,6 +120,7 @@ class Memory:
         assert self._listening is not None and self._ear is None and not self.conversation.replying
         self._listening.cancel()
         self._parked = True
+        self.place.lend()
         self._told_parked(True)
 
     def unpark(self) -> None:
@@ -337,9 +342,9 @@ class Memory:
     def so_far(self, encoding: Encoding) -> Context | None:
         """All that was said, if the turn that is being spoken ended now. Changes nothing.
 
-        None where the listener lacks something that belongs before that turn.
+        None where the listener lacks something that belongs before that turn, or waits for its place.
         """
-        if self._ear is None or self._stale or self.conversation.replying:
+        if self._ear is None or self._stale or self.conversation.replying or not self.place.own.is_set():
             return None
         close = Context.of(self._engine.prompt.human_close())
         if encoding == "incremental":
@@ -351,7 +356,7 @@ class Memory:
 
     def unfinished(self) -> Context | None:
         """All that was said up to the newest audio of the turn that is being spoken; None as `so_far`."""
-        if self._ear is None or self._stale:
+        if self._ear is None or self._stale or not self.place.own.is_set():
             return None
         return self._listener.context + self._ear.end()[:-1]
 
@@ -411,6 +416,7 @@ class Memory:
         self._stale = False
         if self._parked:
             self._parked = False
+            self.place.want()
             self._told_parked(False)
         if self._listening is not None:
             self._listening.cancel()

@@ -4,6 +4,7 @@ A listener's request holds its blocks as long as it is open, also while nobody s
 ended it: the blocks are free, and what they hold stays in the prefix cache until somebody needs the room. Its
 session tells the engine all of it again when the conversation goes on. Parked are those that have been idle
 longest, one cache (rank) at a time, from a low-water mark of free tokens up to a high-water mark.
+And where there are more conversations than places (`streaming/places.py`), somebody else may need theirs.
 Time is an argument, in seconds of any clock. Knows no engine and no conversation.
 """
 
@@ -117,6 +118,21 @@ class Parking:
                 self._seen[rank] = cache.told
             for guest in chosen:
                 guest.park()
+
+    def lend(self, rank: int, places: int, now: float) -> bool:
+        """Park so many, whatever they hold; False where not one may be."""
+        chosen = self._longest(rank, places, now)
+        for guest in chosen:
+            guest.park()
+        return bool(chosen)
+
+    def could(self, rank: int, now: float) -> bool:
+        """Somebody may be parked there."""
+        return bool(self._longest(rank, 1, now))
+
+    def _longest(self, rank: int, places: int, now: float) -> list[Guest]:
+        idle = (Idle(one.who, one.since, 1) for one in self._idle(rank))
+        return longest_idle(idle, now, places, self._marks.idle_seconds)
 
     def _idle(self, rank: int) -> Iterator[Idle[Guest]]:
         for guest, its in self._guests.items():

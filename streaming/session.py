@@ -5,7 +5,8 @@
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
 request, for thoughts, replies and transcripts, and for the watchdog, all in one TaskGroup. What happens is
 told through `emit`, in order. When the engine dies the session goes on, and takes audio in; what was being
-thought or spoken goes on with the next engine, as the same reply. Knows no wire format and no transport.
+thought or spoken goes on with the next engine, as the same reply. While it is idle its listener may be
+parked. Knows no wire format and no transport.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
 from streaming.mouth import Player
 from streaming.parking import Parking
-from streaming.places import RANK
+from streaming.places import PLACE
 from streaming.recall import gathered, opening
 from streaming.replies import Replies
 from streaming.snapshot import Snapshot
@@ -114,6 +115,7 @@ class Session:
             back=self._engine_back,
             parked=parked,
             truncation=settings.truncation,
+            place=PLACE.get(),
         )
         self._thinker = Thinker(
             engine, self._memory, emit, spawn=self._spawn, speculated=speculated, patience=patience
@@ -200,7 +202,7 @@ class Session:
             self._down_since = None
 
     async def _watch(self) -> None:
-        with self._parking.guest(self._idling, RANK.get() or 0):
+        with self._parking.guest(self._idling, self._memory.place.rank):
             while True:
                 await asyncio.sleep(WATCH_SECONDS)
                 self.tick(self._clock())

@@ -188,6 +188,13 @@ class ScriptedEngine:
     def free_tokens(self) -> int:
         return self._places * self.max_tokens
 
+    def check(self) -> None:
+        with self.admit():
+            pass
+
+    def waiting(self) -> int:
+        return 0
+
     @contextmanager
     def admit(self) -> Iterator[None]:
         if not self.alive:

@@ -16,10 +16,13 @@ from streaming.events import (
     Message,
     ResponseDone,
     ResponseRequest,
+    ResponseStarted,
     SessionSettings,
     SpeechDelta,
+    TranscriptFailed,
 )
 from streaming.parking import Marks, Parking
+from streaming.places import Places
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import Talk, live, text_of
 from tests.streaming.test_session_engine import going_on, question
@@ -199,6 +202,12 @@ async def test_barge_in_after_it() -> None:
     assert [done.status for done in t.of(ResponseDone)] == ["completed", "cancelled", "completed"]
 
 
+@pytest.mark.fault(
+    fault="engine killed between turns",
+    provoked="the engine dies while the conversation is parked",
+    seen="nothing, or `soundmind.engine_lost` once somebody speaks; the next turn is answered",
+    kept="everything said, heard, typed, called",
+)
 @pytest.mark.parametrize("back_before", [True, False])
 async def test_killed_meanwhile(back_before: bool) -> None:
     engine = ScriptedEngine(going_on)
@@ -243,6 +252,87 @@ async def test_another_server_takes_it_over() -> None:
         other.session.restore(snapshot)
         await question(other)
     assert "assistant\n1 plus 1 is 2." in text_of(other.engine.requests[-1])
+
+
+@asynccontextmanager
+async def two(settings: SessionSettings = PLAIN, patience: float = 120.0) -> AsyncIterator[tuple[Lot, Lot]]:
+    """Two conversations in the place of one: the first is parked for the second."""
+    places, parking = Places(2048, 2048, overcommit=2), Parking(Marks(idle_seconds=SECONDS))
+
+    def made() -> Lot:
+        lot = Lot(ScriptedEngine(going_on), settings, patience=patience, parking=parking)
+        lot.parking = parking
+        return lot
+
+    with places.one():
+        first = made()
+        async with live(first):
+            await question(first)
+            first.now += SECONDS + 1.0
+            with places.one(lambda rank: parking.lend(rank, 1, first.now)):
+                second = made()
+                second.now = first.now
+                async with live(second):
+                    assert first.parked == [True] and first.engine.running() == 0
+                    await question(second)
+                    yield first, second
+
+
+async def lent(by: Lot) -> None:
+    """One has been idle for long, and somebody waits for its place."""
+    by.now += SECONDS + 1.0
+    assert by.parking.lend(0, 1, by.now)
+    await by.settle()
+
+
+@pytest.mark.fault(
+    fault="more speak than there are places",
+    provoked="a conversation that was parked goes on while others have all places (`overcommit`)",
+    seen="the reply, as soon as one of the others has been idle for 10 s or hangs up",
+    kept="all of it, also what is said while it waits",
+)
+async def test_who_goes_on_waits_until_somebody_else_is_idle() -> None:
+    async with two() as (first, second):
+        await question(first)
+        assert len(first.of(ResponseStarted)) == 2 and len(first.of(ResponseDone)) == 1
+        assert first.engine.running() == 0  # nothing is asked of the engine without a place
+        await lent(second)
+        assert first.engine.running() == 1 and second.engine.running() == 0
+        assert [done.text for done in first.of(ResponseDone)] == ["1 plus 1 is 2."] * 2
+        assert text_of(first.engine.requests[-1]).count("human\n") == 2
+        await question(second)
+        assert len(second.of(ResponseDone)) == 1
+        await lent(first)
+        assert [done.status for done in second.of(ResponseDone)] == ["completed"] * 2
+
+
+@pytest.mark.fault(
+    fault="more speak than there are places",
+    provoked="and nobody gives one up for as long as `engine_patience_s`",
+    seen="the response fails with `session_limit`; the session goes on",
+    kept="the conversation, the turn included; the next one is answered when there is a place",
+)
+async def test_a_reply_that_gets_no_place_fails_and_the_conversation_goes_on() -> None:
+    settings = SessionSettings(speculation=True, transcribe=True)
+    async with two(settings, patience=0.0) as (first, second):
+        await question(first)
+        done = first.of(ResponseDone)[-1]
+        assert (done.status, done.reason) == ("failed", "session_limit")
+        assert len(first.of(TranscriptFailed)) == 1
+        await lent(second)
+        await question(first)
+        assert first.of(ResponseDone)[-1].status == "completed"
+        assert text_of(first.engine.requests[-1]).count("human\n") == 3
+
+
+async def test_cut_in_cancelled_and_left_while_it_waits() -> None:
+    async with two() as (first, _):
+        await question(first)
+        await question(first)  # over the reply that waits
+        first.session.cancel_response()
+        await first.settle()
+        assert [done.status for done in first.of(ResponseDone)] == ["completed", "cancelled", "cancelled"]
+        assert first.engine.running() == 0
 
 
 async def test_parked_to_the_end() -> None:
