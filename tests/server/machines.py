@@ -8,11 +8,13 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.processes import ROOT
@@ -104,7 +106,7 @@ def redis(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def haproxy(ports: Mapping[str, int]) -> Iterator[str]:
+def haproxy(ports: Mapping[str, int], folder: Path) -> Iterator[str]:
     """HOST:PORT of HAProxy with the configuration that we ship, before servers of these names."""
     where = f"127.0.0.1:{free_port()}"
     servers = {f"SOUNDMIND_{name.upper()}": f"127.0.0.1:{port}" for name, port in ports.items()}
@@ -112,3 +114,62 @@ def haproxy(ports: Mapping[str, int]) -> Iterator[str]:
     with process(*line, SOUNDMIND_LISTEN=where, **servers):
         answers(int(where.rpartition(":")[2]))
         yield where
+
+
+@contextmanager
+def nginx(ports: Mapping[str, int], folder: Path) -> Iterator[str]:
+    """The same of nginx, whose configuration has the addresses in it: they are put in the place of those."""
+    port = free_port()
+    text = (DEPLOY / "nginx.conf").read_text().replace("listen 8000", f"listen 127.0.0.1:{port}")
+    for at, there in enumerate(ports.values(), start=1):
+        text = text.replace(f"127.0.0.1:800{at} ", f"127.0.0.1:{there} ").replace(
+            f"127.0.0.1:800{at};", f"127.0.0.1:{there};"
+        )
+    (folder / "nginx.conf").write_text(text)
+    line = [program("nginx", "nginx-light"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+    alone = f"daemon off; master_process off; pid {folder}/pid; error_log stderr;"
+    with process(*line, "-g", alone):
+        answers(port)
+        yield f"127.0.0.1:{port}"
+
+
+@dataclass
+class Fleet:
+    url: str  # of the proxy, ws://
+    store: str
+    ports: dict[str, int]
+    stack: ExitStack
+    servers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def of(self, name: str, path: str) -> str:
+        return f"http://127.0.0.1:{self.ports[name]}{path}"
+
+    def start(self) -> None:
+        """Those that do not run; returns when the proxy knows them all."""
+        missing = [
+            name for name in self.ports if name not in self.servers or self.servers[name].poll() is not None
+        ]
+        for name in missing:
+            line = (
+                sys.executable,
+                "-m",
+                "tests.server.scripted_process",
+                name,
+                str(self.ports[name]),
+                self.store,
+            )
+            self.servers[name] = self.stack.enter_context(process(*line))
+        for name in missing:
+            until(self.servers[name], "listening on")
+        until_reached(self.url, self.ports)
+
+
+@contextmanager
+def scripted(
+    folder: Path, proxy: Callable[[Mapping[str, int], Path], AbstractContextManager[str]]
+) -> Iterator[Fleet]:
+    """A proxy before two servers with scripted engines, which are to be started, and a store."""
+    ports = {name: free_port() for name in ("s1", "s2")}
+    with ExitStack() as stack:
+        store = stack.enter_context(redis(folder))
+        yield Fleet(f"ws://{stack.enter_context(proxy(ports, folder))}", store, ports, stack)

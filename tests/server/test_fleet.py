@@ -8,11 +8,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -20,62 +17,18 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.server.client import Client
-from tests.server.machines import (
-    DEPLOY,
-    free_port,
-    haproxy,
-    process,
-    program,
-    redis,
-    status,
-    until,
-    until_reached,
-    until_status,
-)
+from tests.server.machines import DEPLOY, Fleet, haproxy, program, scripted, status, until, until_status
 from tests.server.test_resume import granted, ids
 from tests.streaming.test_session_engine import CHAIN, SAID
 
 KEY = {"Authorization": "Bearer key"}
 
 
-@dataclass
-class Fleet:
-    url: str  # of the proxy, ws://
-    store: str
-    ports: dict[str, int]
-    stack: ExitStack
-    servers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-
-    def of(self, name: str, path: str) -> str:
-        return f"http://127.0.0.1:{self.ports[name]}{path}"
-
-    def start(self) -> None:
-        """Those that do not run; returns when the proxy knows them all."""
-        missing = [
-            name for name in self.ports if name not in self.servers or self.servers[name].poll() is not None
-        ]
-        for name in missing:
-            line = (
-                sys.executable,
-                "-m",
-                "tests.server.scripted_process",
-                name,
-                str(self.ports[name]),
-                self.store,
-            )
-            self.servers[name] = self.stack.enter_context(process(*line))
-        for name in missing:
-            until(self.servers[name], "listening on")
-        until_reached(self.url, self.ports)
-
-
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """HAProxy before two servers, and a store."""
-    ports = {name: free_port() for name in ("s1", "s2")}
-    with ExitStack() as stack:
-        store = stack.enter_context(redis(tmp_path_factory.mktemp("redis")))
-        yield Fleet(f"ws://{stack.enter_context(haproxy(ports))}", store, ports, stack)
+    with scripted(tmp_path_factory.mktemp("machines"), haproxy) as fleet:
+        yield fleet
 
 
 @pytest.fixture

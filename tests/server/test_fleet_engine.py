@@ -47,7 +47,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
             )
             for name, port in ports.items()
         }
-        where = stack.enter_context(haproxy(ports))
+        where = stack.enter_context(haproxy(ports, tmp_path))
         for server in servers.values():
             server.until(r"listening on")
         until_reached(f"ws://{where}", servers)
