@@ -323,8 +323,7 @@ async def _models(request: Request) -> Response:
     except Denied as denied:
         return _denied(served, denied)
     models = [
-        {"id": name, "object": "model", "created": 0, "owned_by": "soundmind"}
-        for name in (served.model, *served.host.adapters)
+        {"id": name, "object": "model", "created": 0, "owned_by": "soundmind"} for name in served.host.models
     ]
     return JSONResponse({"object": "list", "data": models})
 

@@ -183,9 +183,8 @@ class Calls:
         self, seconds: float | None, wanted: tuple[ce.Session | None, ...], model: str | None
     ) -> SessionState:
         """Raises SessionError and ProtocolError for what cannot be."""
-        state = self._host.state(None, None if seconds is None else int(time.time() + seconds), model)
-        for session in wanted:
-            state = state if session is None else state.updated(session)
+        ends = None if seconds is None else int(time.time() + seconds)
+        state = self._host.state(*wanted, expires_at=ends, model=model)
         asked.check(state.settings)
         return state
 

@@ -90,6 +90,7 @@ class ClientEvent(Shape):
 
 NO_VOICE = '["audio"], the default, is answered with ["text"] by a server that has no voice'
 NO_MCP = "expected tools of the type function: MCP is not there"
+ONE_MODEL = "of a client secret or a call: which of several (`--lora`) the session talks to, and keeps"
 NO_PROMPT = "stored prompts are not there: expected null; send instructions instead"
 
 # --- session ---
@@ -294,7 +295,7 @@ class Session(Shape):
     tools: Tools | None = None
     tool_choice: Choice | None = None
     parallel_tool_calls: Annotated[Any, Ignored(PARALLEL)] = None
-    model: Annotated[str | None, Ignored("one server serves one model")] = None
+    model: Annotated[str | None, Partly(ONE_MODEL)] = None
     prompt: Annotated[Any, Refused(NO_PROMPT)] = None
     truncation: Truncation | None = None
     tracing: Annotated[Any, Ignored("nothing that was said is stored")] = None

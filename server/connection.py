@@ -93,10 +93,21 @@ class Host:
     name: str = ""  # of this server among others
     adapters: tuple[str, ...] = ()  # further models that clients may ask for: LoRA, by name
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All that are served."""
+        return (self.model, *self.adapters)
+
     def state(
-        self, wanted: ce.Session | None = None, expires_at: int | None = None, model: str | None = None
+        self, *wanted: ce.Session | None, expires_at: int | None = None, model: str | None = None
     ) -> SessionState:
-        """A new session's, maybe set already. `model`: as the client has it in its address."""
+        """A new session's, set as `wanted`, the later over the earlier. `model`: as its address has it.
+
+        Raises ProtocolError.
+        """
+        settings = [session for session in wanted if session is not None]
+        for session in settings:
+            model = session.model or model
         state = SessionState(
             new_id("sess"),
             self.served(model),
@@ -104,11 +115,23 @@ class Host:
             voices=self.voices,
             expires_at=expires_at,
         )
-        return state if wanted is None else state.updated(wanted)
+        for session in settings:
+            state = state.updated(session)
+        return state
 
     def served(self, model: str | None) -> str:
-        """An adapter of that name; else what is served, whatever clients call it."""
-        return model if model in self.adapters else self.model
+        """The model of that name. Where there is but one, it is meant, whatever clients call it.
+
+        Raises ProtocolError.
+        """
+        if not self.adapters or model is None:
+            return self.model
+        if model not in self.models:
+            there = ", ".join(self.models)
+            raise p.ProtocolError(
+                "model_not_found", f"there is no model {model!r} here, but {there}", "model"
+            )
+        return model
 
 
 @dataclass(frozen=True)
@@ -217,6 +240,14 @@ class Connection:
             where = "session.soundmind.resume"
             raise p.ProtocolError(
                 "unsupported", f"{where}: only over WebSocket may a client come back", where
+            )
+        if wanted.model != state.model and wanted.model in self._host.models:
+            where = "session.model"
+            raise p.ProtocolError(
+                "unsupported",
+                f"{where}: a session keeps the model that it began with, {state.model}: name another one in "
+                "the address (?model=), in a client secret or in a call's session",
+                where,
             )
         return state
 

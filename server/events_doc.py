@@ -32,6 +32,9 @@ echoes what is in effect, which may differ from what was asked for.
 
 Choices made for stock clients, which mostly ask for more than there is yet:
 
+- `?model=NAME`: where one model is served, every name means it. Where there are several (`--lora`), it is the
+  name of one; any other is answered with `model_not_found`, which lists them, and closed (1008). A session
+  keeps its model: a session.update with the name of another one is refused.
 - `output_modalities: ["audio"]`, the default, is answered with `["text"]` by a server without a voice. The
   names of the hosted API's voices are taken, and mean the default voice.
 - `semantic_vad`: at a pause, and with every 400 ms heard, the model tells how likely the turn is over. From a

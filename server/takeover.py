@@ -14,6 +14,7 @@ from server.connection import Host, Taking
 from server.keeper import Keeper
 from server.kept import BadRecord, Kept
 from server.limits import Account
+from server.protocol import ProtocolError
 from server.resume import UNKNOWN, ResumeFailed
 from server.server_events import Narrator
 from server.store import Logged, StoreError
@@ -34,6 +35,10 @@ async def look(host: Host, account: Account, token: str) -> tuple[Kept, tuple[Lo
         ) from error
     if found is None or found[0].account != account.name:
         raise ResumeFailed(UNKNOWN)
+    try:
+        host.served(found[0].session.model)
+    except ProtocolError as error:
+        raise ResumeFailed(error.message) from error
     return found
 
 

@@ -19,6 +19,7 @@ from server.connection import Connection, Host
 from server.drain import Leaving
 from server.limits import Account, LimitReached
 from server.outbox import Outbox, SlowClient
+from server.protocol import ProtocolError
 from server.resume import Line, Log, ResumeFailed
 from server.server_events import Narrator
 from server.store import Taken
@@ -50,7 +51,8 @@ async def realtime(
     line = Line(ws, account, host.resume_seconds, server=host.name)
 
     async def begin(outbox: Outbox) -> Connection:
-        state = host.state(wanted, None if seconds is None else int(time.time() + seconds), model)
+        ends = None if seconds is None else int(time.time() + seconds)
+        state = host.state(wanted, expires_at=ends, model=model)
         return Connection(line, host, narrator, outbox, account, state, line)
 
     try:
@@ -126,6 +128,8 @@ async def _converse(
         await farewell(TRY_AGAIN, error.code, str(error))
     except SessionError as error:
         await farewell(POLICY, error.code, str(error))
+    except ProtocolError as error:
+        await farewell(POLICY, error.code, error.message)
     except WebSocketDisconnect:
         pass
     except ResumeFailed as error:

@@ -24,10 +24,22 @@ Tell = Callable[[Told], None]
 
 
 async def pace(
-    engine: Engine, context: Context, manner: Manner, pacing: Pacing, again: Again, tell: Tell
+    engine: Engine,
+    context: Context,
+    manner: Manner,
+    pacing: Pacing,
+    again: Again,
+    tell: Tell,
+    before: Told | None = None,
 ) -> None:
-    """Think and reply at once, told step by step. `again` and what is raised: as in `speak`."""
+    """Think and reply at once, told step by step. `again` and what is raised: as in `speak`.
+
+    `before`: what somebody else has told, whose thoughts have not ended: both go on behind it, and what was
+    said is compared with the reply to all thoughts, whoever said it.
+    """
     forks = Forks(engine, context, manner, pacing, again, tell)
+    if before is not None:
+        forks.go_on(before)
     try:
         async with asyncio.TaskGroup() as tasks:
             forks.articulating = tasks.create_task(forks.articulate())
@@ -53,8 +65,18 @@ class Forks:
         self._pacer = Pacer(pacing)
         self._chain = ""
         self._thoughts = Told((), 0, 0, 0, None)  # the newest of them
+        self._before: Told | None = None  # that formulation goes on behind
         self._articulated = 0  # tokens
         self._news = asyncio.Event()
+
+    def go_on(self, told: Told) -> None:
+        """Behind what somebody else has told."""
+        thoughts = tuple(part for part in told.parts if isinstance(part, Thinking))
+        self._chain = "".join(part.text for part in thoughts)
+        said = "".join(part.text for part in told.parts if isinstance(part, Reply))
+        self._articulated = told.reply_tokens
+        self._before = self._thoughts = replace(told, parts=thoughts, reply_tokens=0, beside=False)
+        self._pacer.go_on(self._chain, told.reasoning_tokens, said)
 
     @property
     def _left(self) -> int:
@@ -65,7 +87,8 @@ class Forks:
     # --- formulation ---
 
     async def formulate(self) -> None:
-        async with aclosing(speak(self._engine, self._context, self._manner, self._anew)) as steps:
+        thoughts = speak(self._engine, self._context, self._manner, self._anew, self._before)
+        async with aclosing(thoughts) as steps:
             async for told in steps:
                 self._thoughts = told
                 if told.finish is None and self._left <= 0:

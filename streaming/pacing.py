@@ -111,6 +111,12 @@ class Pacer:
         self._begun += 1
         return whole_words(self._chain), Segment(self.said, self._pacing)
 
+    def go_on(self, chain: str, tokens: int, said: str) -> None:
+        """Where another one has begun: with its thoughts, their tokens, and what was said beforehand."""
+        self.thought(chain, tokens)
+        self.said = said
+        self._begun = tokens // self._pacing.think_segment + self._pacing.speak_first
+
     def lost(self) -> None:
         """The segment that has begun came to nothing: it is due once more."""
         self._begun -= 1

@@ -82,7 +82,9 @@ class Thinker:
         begun = (Reply(making.text),) if making.text or making.thinking_told else ()
         told = ((Thinking(making.thinking),) if making.thinking else ()) + begun + tuple(calls)
         counts = making.usage.reasoning, making.usage.reply, making.usage.cached
-        thought = Thought(context, manner, wanted=True, before=Told(told, *counts, None))
+        paced = manner.pacing is not None and not making.thinking_told  # what was said may not hold yet
+        before = Told(told, *counts, None, beside=paced)
+        thought = Thought(context, manner, wanted=True, before=before)
         thought.anew = self._memory.anew(begins) if instead is None else None
         if making.finish is None:
             self._begin(thought)
@@ -163,10 +165,11 @@ class Thinker:
         context, manner = thought.context, thought.manner
         try:
             await self._placed()
-            if manner.pacing is not None and thought.before is None:
-                await pace(self._engine, context, manner, manner.pacing, again, thought.take)
+            before = thought.before
+            if manner.pacing is not None and (before is None or before.beside):
+                await pace(self._engine, context, manner, manner.pacing, again, thought.take, before)
             else:
-                async with aclosing(speak(self._engine, context, manner, again, thought.before)) as steps:
+                async with aclosing(speak(self._engine, context, manner, again, before)) as steps:
                     async for told in steps:
                         thought.take(told)
             thought.end()

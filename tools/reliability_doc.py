@@ -49,6 +49,7 @@ FAULTS = (
     "client vanishes in mid-reply",
     "server gone in mid-reply",
     "server killed in mid-reply",
+    "server killed in mid-sentence",
     "slow client",
     "bad input",
     "muted microphone",

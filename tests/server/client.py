@@ -18,6 +18,7 @@ from server.observer import Observer
 from server.serving import bind, listening
 from streaming.events import Event, SessionSettings
 from streaming.session import Session
+from streaming.supervisor import Supervisor
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine
 from tests.voices import ScriptedVoice
@@ -38,9 +39,9 @@ def append(audio: bytes) -> Wire:
 
 @asynccontextmanager
 async def serving(
-    engine: ScriptedEngine, voice: ScriptedVoice | None = None, **options: Any
+    engine: ScriptedEngine | Supervisor, voice: ScriptedVoice | None = None, **options: Any
 ) -> AsyncIterator[str]:
-    """The whole server but for its engine; gives ws://HOST:PORT. `options`: those of `create_app`."""
+    """The whole server but for its engine, mostly; gives ws://HOST:PORT. `options`: those of `create_app`."""
     if voice is not None:
         options["voices"] = voice.names
 

@@ -3,7 +3,7 @@
     python -m tests.server.scripted_process NAME PORT STORE
 
 Its engine writes the same reply from wherever it is let, two letters every 50 ms, and hears loud for voiced.
-It ends as `soundmind serve` does: at SIGTERM it drains.
+Its voice is a tone. It ends as `soundmind serve` does: at SIGTERM it drains.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from streaming.events import Event, SessionSettings
 from streaming.session import Session
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine
+from tests.server.peer import Tone
 from tests.streaming.test_session_engine import going_on
 
 PIECE_SECONDS = 0.05
@@ -43,13 +44,23 @@ class Pace(asyncio.Event):
 
 async def main(name: str, port: int, store: str, shutdown: Shutdown) -> None:
     engine, drain, kept = ScriptedEngine(going_on), Drain(), RedisStore(store)
-    engine.gate = Pace()
+    engine.gate, voice = Pace(), Tone()
     await kept.ready()
 
     def session(emit: Callable[[Event], None], settings: SessionSettings, observer: Observer) -> LiveSession:
-        return Session(engine, cast(SpeechDetector, Loudness()), emit, settings, appended=observer.appended)
+        detector = cast(SpeechDetector, Loudness())
+        return Session(engine, detector, emit, settings, appended=observer.appended, voice=voice)
 
-    app = create_app(engine, session, model="nano", store=kept, drain=drain, name=name, keys=["key"])
+    app = create_app(
+        engine,
+        session,
+        model="nano",
+        voices=voice.names,
+        store=kept,
+        drain=drain,
+        name=name,
+        keys=["key"],
+    )
     with bind("127.0.0.1", port) as sock:
         async with listening(app, sock) as url:
             print(f"listening on {url}", flush=True)

@@ -155,3 +155,30 @@ async def test_bytes_are_limited() -> None:
             error = (await client.until("error"))["error"]
             assert (error["code"], error["event_id"]) == ("rate_limit_exceeded", "mine")
             await client.update()
+
+
+async def test_where_several_models_are_served_one_of_them_is_named() -> None:
+    async with serving(ScriptedEngine(), adapters=("formal", "curt")) as url:
+        listed = (await get(url, "/v1/models")).json()
+        assert [model["id"] for model in listed["data"]] == ["nano", "formal", "curt"]
+        async with connect(f"{url}/v1/realtime?model=curt") as ws:
+            client = Client(ws)
+            assert (await client.next())["session"]["model"] == "curt"
+            other = {"type": "session.update", "session": {"type": "realtime", "model": "formal"}}
+            await client.send(other)
+            error = (await client.next())["error"]
+            assert (error["code"], error["param"]) == ("unsupported", "session.model")
+            for name in ("curt", "gpt-realtime"):  # stock clients send the name that they know
+                assert (await client.update(model=name))["session"]["model"] == "curt"
+        async with connect(f"{url}/v1/realtime?model=polite") as ws:
+            error = (await Client(ws).next())["error"]
+            assert error["code"] == "model_not_found" and "nano, formal, curt" in error["message"]
+            with pytest.raises(ConnectionClosed) as closed:
+                await ws.recv()
+            assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+        async with AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as http:
+            body = {"session": {"type": "realtime", "model": "polite"}}
+            refused = await http.post("/v1/realtime/client_secrets", json=body)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (400, "model_not_found")
+    async with serving(ScriptedEngine()) as url, connect(f"{url}/v1/realtime?model=gpt-realtime") as ws:
+        assert (await Client(ws).next())["session"]["model"] == "nano"  # there is but one

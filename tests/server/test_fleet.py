@@ -6,156 +6,29 @@ Who loses the server comes back to the same address, and goes on at the other on
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import re
-import shutil
 import signal
-import socket
 import subprocess
-import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.processes import ROOT
 from tests.server.client import Client
+from tests.server.machines import DEPLOY, Fleet, haproxy, program, scripted, status, until, until_status
 from tests.server.test_resume import granted, ids
 from tests.streaming.test_session_engine import CHAIN, SAID
 
-DEPLOY = ROOT / "deploy"
 KEY = {"Authorization": "Bearer key"}
-
-
-def program(name: str, package: str) -> str:
-    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
-    assert found, f"these tests need {name}: apt-get install --no-install-recommends {package}"
-    return found
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@contextmanager
-def process(*command: str, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """Whatever happens in the block, it has ended then."""
-    started = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        yield started
-    finally:
-        started.kill()
-        started.communicate()
-
-
-def until(running: subprocess.Popen[str], pattern: str) -> str:
-    """The first group of the first line that matches."""
-    assert running.stdout is not None
-    lines = []
-    for line in running.stdout:
-        lines.append(line)
-        if found := re.search(pattern, line):
-            return found[found.lastindex or 0]
-    raise AssertionError(f"no line matched {pattern!r} in:\n{''.join(lines)}")
-
-
-def answers(port: int) -> None:
-    """Returns once somebody listens there; the test's own time limit is the limit."""
-    while True:
-        with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-
-
-def status(url: str) -> int:
-    try:
-        with urllib.request.urlopen(url) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def until_status(url: str, wanted: int) -> None:
-    while status(url) != wanted:
-        time.sleep(0.01)
-
-
-@contextmanager
-def redis(folder: Path) -> Iterator[str]:
-    port = free_port()
-    line = [program("redis-server", "redis-server"), "--port", str(port), "--save", "", "--dir", str(folder)]
-    with process(*line, "--bind", "127.0.0.1"):
-        answers(port)
-        yield f"redis://127.0.0.1:{port}"
-
-
-@dataclass
-class Fleet:
-    url: str  # of the proxy, ws://
-    store: str
-    ports: dict[str, int]
-    stack: ExitStack
-    servers: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
-
-    def of(self, name: str, path: str) -> str:
-        return f"http://127.0.0.1:{self.ports[name]}{path}"
-
-    def start(self) -> None:
-        """Those that do not run; returns when the proxy knows them all."""
-        missing = [
-            name for name in self.ports if name not in self.servers or self.servers[name].poll() is not None
-        ]
-        for name in missing:
-            line = (
-                sys.executable,
-                "-m",
-                "tests.server.scripted_process",
-                name,
-                str(self.ports[name]),
-                self.store,
-            )
-            self.servers[name] = self.stack.enter_context(process(*line))
-        for name in missing:
-            until(self.servers[name], "listening on")
-        for name in self.ports:
-            while self.reached(name) != name:
-                time.sleep(0.05)
-
-    def reached(self, name: str) -> str:
-        """Who answers where the proxy is asked for a server."""
-        try:
-            with urllib.request.urlopen(
-                f"{self.url.replace('ws', 'http', 1)}/healthz?resume={name}."
-            ) as response:
-                return str(json.load(response)["name"])
-        except urllib.error.HTTPError as error:
-            return str(error)
 
 
 @pytest.fixture(scope="module")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """HAProxy before two servers, and a store."""
-    ports, port = {name: free_port() for name in ("s1", "s2")}, free_port()
-    where = {f"SOUNDMIND_{name.upper()}": f"127.0.0.1:{ports[name]}" for name in ports}
-    line = [program("haproxy", "haproxy"), "-db", "-f", str(DEPLOY / "haproxy.cfg")]
-    with ExitStack() as stack:
-        store = stack.enter_context(redis(tmp_path_factory.mktemp("redis")))
-        stack.enter_context(process(*line, SOUNDMIND_LISTEN=f"127.0.0.1:{port}", **where))
-        answers(port)
-        yield Fleet(f"ws://127.0.0.1:{port}", store, ports, stack)
+    with scripted(tmp_path_factory.mktemp("machines"), haproxy) as fleet:
+        yield fleet
 
 
 @pytest.fixture

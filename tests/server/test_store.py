@@ -9,7 +9,7 @@ import pytest
 
 from server.redis_store import RedisStore
 from server.store import Change, MemoryStore, Store, StoreError, Taken
-from tests.server.test_fleet import redis
+from tests.server.machines import redis
 
 
 @pytest.fixture(scope="module")

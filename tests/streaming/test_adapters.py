@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import torch
+from httpx import AsyncClient
+from openai import AsyncOpenAI
 from safetensors.torch import save_file
+from websockets.asyncio.client import connect
 
 from model.checkpoint import NANO
 from streaming.context import Context
 from streaming.engine import VllmEngine, _arguments
 from streaming.places import ADAPTER
+from streaming.supervisor import Supervisor
+from tests.server.client import Client, serving
 from tests.streaming.test_engine import output
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -75,6 +80,50 @@ async def test_each_conversation_has_the_adapter_that_it_names(engine: VllmEngin
     assert [cached for _, cached in told[:3]] == [0, 0, 0]  # nobody finds another one's blocks
     again = await asyncio.gather(*(asyncio.create_task(said(engine, name)) for name in names))
     assert [text for text, _ in again] == [plain, one, two, plain]
+
+
+async def replied(client: Client) -> str:
+    """The first tokens of its thoughts and its reply."""
+    content = [{"type": "input_text", "text": "what is one plus one?"}]
+    item = {"type": "message", "role": "user", "content": content}
+    await client.send({"type": "conversation.item.create", "item": item})
+    await client.send({"type": "response.create", "response": {"max_output_tokens": 24}})
+    done = (await client.until("response.done"))["response"]
+    assert done["status"] in ("completed", "incomplete")
+    return "".join(e["delta"] for e in client.seen if e["type"].endswith("text.delta"))
+
+
+async def asked(url: str, query: str, key: str | None = None) -> tuple[str, str]:
+    """The model that a client is told it has, and what that says."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with connect(f"{url}/v1/realtime{query}", additional_headers=headers) as ws:
+        client = Client(ws)
+        model = (await client.next())["session"]["model"]
+        return model, await replied(client)
+
+
+async def no_other() -> VllmEngine:
+    raise AssertionError("the engine has died")
+
+
+async def test_clients_name_the_adapter_in_their_address_or_in_their_secret(engine: VllmEngine) -> None:
+    async with serving(Supervisor(engine, no_other), adapters=("one", "two")) as url:
+        told = await asyncio.gather(
+            *(asked(url, query) for query in ("", "?model=nano", "?model=one", "?model=two"))
+        )
+        assert [model for model, _ in told] == ["nano", "nano", "one", "two"]
+        unnamed, plain, one, two = (text for _, text in told)
+        assert unnamed == plain and len({plain, one, two}) == 3
+        async with AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as http:
+            body = {"session": {"type": "realtime", "model": "two"}}
+            secret = (await http.post("/v1/realtime/client_secrets", json=body)).json()
+        assert secret["session"]["model"] == "two"
+        assert await asked(url, "", secret["value"]) == ("two", two)
+        base = url.replace("ws", "http", 1)
+        async with AsyncOpenAI(base_url=f"{base}/v1", api_key="none") as package:
+            async with package.realtime.connect(model="one") as connection:
+                created = await connection.recv()
+                assert created.type == "session.created" and created.session.model == "one"  # type: ignore[union-attr]
 
 
 async def test_what_follows_the_dashes_reaches_vllms_own_parser() -> None:

@@ -72,6 +72,7 @@ class Mind:
                 *pieces(self.reply),
             ]
         whole = self.reply if chain == self.chain else self.rash(chain)
+        said = said.rpartition("wait: ")[2]
         left = whole[len(said) :] if whole.startswith(said) else whole
         return [*pieces(left)[: sampling.max_tokens], ""]
 
@@ -86,6 +87,12 @@ async def question(t: Talk) -> None:
     await t.speak()
     await t.pause()
     await t.settle()
+
+
+async def let(t: Talk, gate: Turnstile, steps: int) -> None:
+    for _ in range(steps):
+        gate.let_one()
+        await t.settle()
 
 
 def said(t: Talk) -> str:
@@ -256,6 +263,50 @@ async def test_an_engine_that_dies_is_outlived(steps: int) -> None:
         assert mind.engine.running() == 1
     assert (thought(t), said(t)) == (CHAIN, SAID)
     assert t.of(ResponseDone)[0].status == "completed"
+
+
+@pytest.mark.parametrize("settings", [PACED, SPEAK_FIRST])
+@pytest.mark.parametrize("steps", range(0, 30, 2))
+async def test_another_server_goes_on_with_both(settings: SessionSettings, steps: int) -> None:
+    """At any moment: the same thoughts, the same reply, no word twice."""
+    first, second, gate = Mind(), Mind(), Turnstile()
+    first.engine.gate = gate
+    async with talk(first.engine, settings) as t:
+        await question(t)
+        await let(t, gate, steps)
+        snapshot = t.session.snapshot()
+        chain, reply, begun = thought(t), said(t), list(t.events)
+    async with talk(second.engine, settings) as t:
+        t.session.restore(snapshot)
+        await t.settle()
+        assert (chain + thought(t), reply + said(t)) == (CHAIN, SAID)
+        events = begun + t.events
+        [ended] = [event for event in events if isinstance(event, ThinkingDone)]
+        [done] = [event for event in events if isinstance(event, ResponseDone)]
+        assert (ended.text, done.text, done.status) == (CHAIN, SAID, "completed")
+        if reply and len(chain) < len(CHAIN):  # it thinks on before it says the rest
+            assert asked(second.engine.requests[0])[:2] == (chain, False)
+
+
+@pytest.mark.parametrize("steps", range(2, 30))
+async def test_what_one_server_has_said_rashly_another_corrects_in_words(steps: int) -> None:
+    first, second = (Mind(rash=lambda chain: "two plus three is 6.") for _ in range(2))
+    gate = Turnstile()
+    first.engine.gate = gate
+    async with talk(first.engine, SPEAK_FIRST) as t:
+        await question(t)
+        await let(t, gate, steps)
+        snapshot = t.session.snapshot()
+        chain, reply = thought(t), said(t)
+    async with talk(second.engine, SPEAK_FIRST) as t:
+        t.session.restore(snapshot)
+        await t.settle()
+        assert chain + thought(t) == CHAIN
+        rash = "6" in reply + said(t)
+        right = "two plus three is 6. No, wait: two plus three is 5." if rash else SAID
+        assert reply + said(t) == right and (steps < 12 or rash)
+        [turn] = [turn for turn in t.session.snapshot().turns if turn.samples is None]
+        assert isinstance(turn.items[0], Message) and turn.items[0].text == right
 
 
 @pytest.mark.parametrize("error", [Refused("too long"), Forgotten("lost")])
