@@ -17,6 +17,7 @@ DIAL = 1.0  # seconds from calling to the first turn
 BREATH = 1.5  # seconds between two turns at least: a reply has to find its place there
 PAUSE = 0.35  # seconds of a pause within a turn: less than what ends one by default (0.5)
 CUT_IN = 0.05, 0.8  # seconds from the first sign of a reply until it is cut off
+CUTTING = 0.8  # seconds of what cuts in, at least: a server may take less for "mhm", and go on
 
 # An `interrupted` question is answered by nobody: the `barge-in` behind it is spoken into its reply.
 Kind = Literal["question", "pause", "follow-up", "interrupted", "barge-in", "tool"]
@@ -150,7 +151,9 @@ def _exchange(
         chance -= share
     match kind:
         case "barge-in":
-            return [(dice.choice(plain), "interrupted"), (question, kind)]
+            able = [n for n in plain if sayable[n].seconds >= CUTTING] or plain
+            first = dice.choice(plain)
+            return [(first, "interrupted"), (question if question in able else dice.choice(able), kind)]
         case "follow-up":
             found = dice.choice(later)
             before = sayable[found].after

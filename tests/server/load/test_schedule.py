@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from server.load.schedule import BREATH, DIAL, Call, Load, Sayable, Shares, schedule
+from server.load.schedule import BREATH, CUTTING, DIAL, Call, Load, Sayable, Shares, schedule
 
 PLAIN, NAME, RECALL, TIMER = range(4)
 SAYABLE = [Sayable(2.0), Sayable(1.0), Sayable(1.0, after=NAME), Sayable(1.5, tool=True)]
@@ -45,6 +45,15 @@ def test_the_kinds_come_in_their_shares() -> None:
     assert kinds["follow-up"] / drawn == pytest.approx(0.2, abs=0.03)
     assert kinds["tool"] / drawn == pytest.approx(0.15, abs=0.03)
     assert kinds["barge-in"] == kinds["interrupted"]
+
+
+def test_what_cuts_in_is_longer_than_a_word_that_cuts_nobody_off() -> None:
+    sayable = [Sayable(2.0), Sayable(CUTTING - 0.1), Sayable(CUTTING)]
+    found = turns(schedule(Load(50, 300, shares=Shares(barge_ins=0.5)), sayable))
+    assert {q for own in found for _, q, kind in own if kind == "barge-in"} == {0, 2}
+    assert {q for own in found for _, q, kind in own if kind == "interrupted"} == {0, 1, 2}
+    short = turns(schedule(Load(20, 300, shares=Shares(barge_ins=0.5)), [Sayable(0.4)]))
+    assert any(kind == "barge-in" for own in short for _, _, kind in own)
 
 
 def test_what_needs_something_before_it_comes_behind_that_in_one_call() -> None:
