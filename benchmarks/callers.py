@@ -14,15 +14,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import soxr
-from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InvalidStateError
-from aiortc.mediastreams import MediaStreamError
-from av.packet import Packet as Encoded
 from httpx import AsyncClient, HTTPError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, WebSocketException
@@ -32,8 +29,9 @@ from model.evaluation.scoring import right, word_errors
 from server.ask import realtime_url
 from server.hearing import Hearing
 from server.interview import Account, session
-from server.opus import FRAME, RATE, Encoder
-from server.webrtc import CHANNEL, CLOCK, Tap
+from server.load.webrtc_line import Voice
+from server.opus import FRAME, RATE
+from server.webrtc import CHANNEL, Tap
 
 FRAME_SECONDS = FRAME / RATE
 LOUD = 200.0  # root mean square of 16-bit samples, from which on a frame is speech
@@ -195,7 +193,7 @@ async def webrtc(http: AsyncClient, loss: int, question: Question) -> AsyncItera
     hearing = Hearing()
     call = None
     try:
-        transceiver = pc.addTransceiver(Voice(question.speech, loss))
+        transceiver = pc.addTransceiver(Voice(question.speech.next, loss))
         Tap.into(transceiver.receiver, lambda packet: question.ears.hear(hearing.push(packet)))
         channel = pc.createDataChannel(CHANNEL)
         opened = asyncio.Event()
@@ -219,25 +217,6 @@ async def webrtc(http: AsyncClient, loss: int, question: Question) -> AsyncItera
             with suppress(HTTPError):  # the call's place is free by then
                 await http.post(f"{call}/hangup")
         await pc.close()
-
-
-class Voice(MediaStreamTrack):
-    """What is said, as Opus."""
-
-    kind = "audio"
-
-    def __init__(self, speech: Speech, loss: int) -> None:
-        super().__init__()
-        self._speech = speech
-        self._encoder = Encoder(loss)
-
-    async def recv(self) -> Encoded[Any]:
-        if self.readyState != "live":
-            raise MediaStreamError
-        at = self._speech.frames
-        packet = Encoded(self._encoder.encode(await self._speech.next()))
-        packet.pts, packet.time_base = at * FRAME * CLOCK // RATE, Fraction(1, CLOCK)
-        return packet
 
 
 @asynccontextmanager

@@ -55,6 +55,8 @@ class LiveEngine(Protocol):
     @property
     def trouble(self) -> str: ...
     def admit(self) -> AbstractContextManager[None]: ...
+    def check(self) -> None: ...
+    def waiting(self) -> int: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
     def free_tokens(self) -> int: ...
@@ -122,7 +124,8 @@ def create_app(
     servers, `drain` when this one ends, and `name` what it is called among them; `adapters` are further
     models.
     """
-    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation, engine.free_tokens)
+    sizes = engine.free_tokens, engine.waiting
+    metrics = Metrics(engine.running, engine.kv_usage, lambda: engine.generation, *sizes)
 
     @contextmanager
     def admit() -> Iterator[None]:
@@ -356,8 +359,8 @@ async def _healthz(request: Request) -> Response:
     if served.host.drain.begun.is_set():
         return JSONResponse({"status": "draining", "reason": "the server is ending", **told}, 503)
     try:
-        with engine.admit():
-            return JSONResponse({"status": "ok", **told})
+        engine.check()
+        return JSONResponse({"status": "ok", **told})
     except SessionFull as error:
         return JSONResponse({"status": "full", "reason": str(error), **told})
     except EngineUnavailable as error:
@@ -372,8 +375,8 @@ async def _readyz(request: Request) -> Response:
     if served.host.drain.begun.is_set():
         return JSONResponse({"status": "draining"}, 503)
     try:
-        with served.engine.admit():
-            return JSONResponse({"status": "ok"})
+        served.engine.check()
+        return JSONResponse({"status": "ok"})
     except SessionFull:
         return JSONResponse({"status": "full"}, 404)
     except EngineUnavailable:

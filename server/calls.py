@@ -10,8 +10,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,53 +137,46 @@ class Calls:
     async def _hold(
         self, offer: str, account: Account, begin: Begin, seconds: float | None, answered: Answered
     ) -> None:
-        """One call, from end to end. What goes wrong before the answer is whose who waits for it."""
-        try:
-            with account.session(), self._host.admit(), self._host.drain.hold():
-                peer = Peer(self._ice)
-                line = Line(peer.channel, account, self._host.resume_seconds, server=self._host.name)
-                try:
-                    call = await begin(line)
-                    line.away = call.away
-                    answered.set_result((call.id, await peer.answer(offer, call.sound)))
-                    self._calls[call.id] = Held(call, account, line)
-                    self._start(_closing(peer))
-                    with self._lines.hold(line):
-                        await self._converse(call, peer, seconds)
-                    await line.close()
-                finally:
-                    self._calls = {name: held for name, held in self._calls.items() if held.line is not line}
-                    line.end()
-                    await peer.close()
-        except Exception as error:
-            if answered.done():
-                logger.exception("a call failed")
-            else:
-                answered.set_exception(error)
-        finally:
-            answered.cancel()
+        """One call, from end to end."""
+        with (
+            _owed(answered),
+            account.session(),
+            self._host.admit(),
+            self._host.drain.hold(),
+        ):
+            peer = Peer(self._ice)
+            line = Line(peer.channel, account, self._host.resume_seconds, server=self._host.name)
+            try:
+                call = await begin(line)
+                line.away = call.away
+                answered.set_result((call.id, await peer.answer(offer, call.sound)))
+                self._calls[call.id] = Held(call, account, line)
+                self._start(_closing(peer))
+                with self._lines.hold(line):
+                    await self._converse(call, peer, seconds)
+                await line.close()
+            finally:
+                self._calls = {name: held for name, held in self._calls.items() if held.line is not line}
+                line.end()
+                await peer.close()
 
     async def _go_on(self, offer: str, held: Held, after: str | None, answered: Answered) -> None:
         """One more peer connection of a call, until it is left."""
         peer, call = Peer(self._ice), held.call
         try:
-            answered.set_result((call.id, await peer.answer(offer, call.sound)))
-            await peer.connected(self._connect_seconds)
-            call.sound.packets.put_nowait(None)
-            await held.line.attach(peer.channel, after)
-        except Ended as error:
-            logger.warning("%s is not resumed: %s", call.id, error)
-        except ResumeFailed as error:
-            self._host.refused(error.code, str(error))
-            await peer.channel.send_text(json.dumps(Narrator("").error(error.code, str(error))))
-            await peer.channel.close()
-        except Exception as error:
-            if answered.done():
-                logger.exception("a call failed")
-            else:
-                answered.set_exception(error)
+            with _owed(answered):
+                answered.set_result((call.id, await peer.answer(offer, call.sound)))
+                try:
+                    await peer.connected(self._connect_seconds)
+                    call.sound.packets.put_nowait(None)
+                    await held.line.attach(peer.channel, after)
+                except Ended as error:
+                    logger.warning("%s is not resumed: %s", call.id, error)
+                except ResumeFailed as error:
+                    self._host.refused(error.code, str(error))
+                    await peer.channel.send_text(json.dumps(Narrator("").error(error.code, str(error))))
+                    await peer.channel.close()
         finally:
-            answered.cancel()
             await peer.close()
 
     def _state(
@@ -218,6 +211,20 @@ class Calls:
         except Exception:
             logger.exception("%s: the conversation failed", call.id)
             await call.farewell("server_error", "the conversation failed")
+
+
+@contextmanager
+def _owed(answered: Answered) -> Iterator[None]:
+    """What goes wrong before the answer is whose who waits for it."""
+    try:
+        yield
+    except Exception as error:
+        if answered.done():
+            logger.exception("a call failed")
+        else:
+            answered.set_exception(error)
+    finally:
+        answered.cancel()
 
 
 async def _closing(peer: Peer) -> None:

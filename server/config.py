@@ -63,7 +63,8 @@ class Config:
     session_minutes: float | None = None
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
-    engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died
+    engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died, or for a place
+    overcommit: float = 1.0  # conversations to a place in the KV cache: idle ones lend theirs
     resume_s: float = 60.0  # that a conversation is kept whose line has dropped
     lora: tuple[str, ...] = ()  # NAME=FOLDER: adapters, which clients ask for as models
     store: str | None = None  # where conversations are kept for other servers; None: nowhere
@@ -95,6 +96,8 @@ class Config:
             assert self.ice
         except BadIceServer as error:
             raise ConfigError(f"ice_servers: {error}") from error
+        if self.overcommit < 1:
+            raise ConfigError(f"overcommit: expected 1 or more, got {self.overcommit}")
         for name in POSITIVE:
             if (most := getattr(self, name)) is not None and most <= 0:
                 raise ConfigError(f"{name}: expected more than 0, got {most}")
@@ -158,6 +161,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "replies_per_minute": (int, "a whole number"),
     "connect_seconds": (int | float, "a number"),
     "engine_patience_s": (int | float, "a number"),
+    "overcommit": (int | float, "a number"),
     "resume_s": (int | float, "a number"),
     "drain_s": (int | float, "a number"),
 }

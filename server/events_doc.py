@@ -165,6 +165,10 @@ late. Where there is no engine for as long as `engine_patience_s` says (120 s), 
 `draining` (503), with the `generation` of the engine; `/readyz` says whether a proxy should send callers:
 200 any, 404 (full) those who come back, 503 nobody.
 
+Where the server holds more conversations than it has room for at once (`overcommit`), one that has been idle
+may find its room taken when it goes on. It takes audio and events in all the same, and replies wait as they
+do without an engine; after as long, a response fails with `session_limit`.
+
 Where the operator limits a key: `rate_limit_exceeded`, for one session too many (closed, 1013), for an event
 beyond the bytes of a minute or a `response.create` beyond the replies of one (it is not taken, and the
 session goes on); a reply beyond them that nobody asked for is cancelled. A session that has lasted as long as

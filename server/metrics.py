@@ -35,8 +35,9 @@ class Metrics:
         kv_usage: Callable[[], float],
         generation: Callable[[], float] = lambda: 1,
         free_tokens: Callable[[], float] = lambda: 0,
+        waiting: Callable[[], float] = lambda: 0,
     ) -> None:
-        """`running`, `kv_usage`, `generation` and `free_tokens` are asked whenever somebody scrapes."""
+        """All of these are asked whenever somebody scrapes."""
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
 
@@ -61,6 +62,12 @@ class Metrics:
             "Their tokens until then (those promoted are in soundmind_tokens too)",
             "became",
         )
+        self._parked = Gauge(
+            "soundmind_parked_listeners",
+            "Idle conversations that hold no blocks of the KV cache until they go on",
+            registry=registry,
+        )
+        self._parkings = counter("parkings", "Idle listeners parked because others needed the room")
         self._audio = counter(
             "audio_seconds", "Audio that clients sent (in) and were sent (out)", "direction"
         )
@@ -94,12 +101,26 @@ class Metrics:
             registry=registry,
         )
         free.set_function(free_tokens)
+        wait = Gauge(
+            "soundmind_waiting_listeners",
+            "Conversations that were parked, go on, and wait for a place in the KV cache",
+            registry=registry,
+        )
+        wait.set_function(waiting)
 
     def speculated(self, promoted: bool, tokens: int) -> None:
         """A thought at a pause, `tokens` long by then, became the reply or was for nothing."""
         became = "promoted" if promoted else "wasted"
         self._speculations.labels(became).inc()
         self._ahead.labels(became).inc(tokens)
+
+    def parked(self, parked: bool) -> None:
+        """A conversation's listener was parked, or is no longer."""
+        if parked:
+            self._parked.inc()
+            self._parkings.inc()
+        else:
+            self._parked.dec()
 
     def appended(self, seconds: float) -> None:
         self._appends.inc()

@@ -49,6 +49,7 @@ class Observer:
         self._replies: dict[str, tuple[ev.ResponseStarted, int | None]] = {}
         self._calls: dict[str, int] = {}
         self._counted = self._errors = 0
+        self._parked = False
 
     def __enter__(self) -> Observer:
         logs.SESSION.set(self._session)
@@ -56,6 +57,8 @@ class Observer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._parked:
+            self.parked(False)
         seconds = round((self._clock() - self._began) / 1e9, 3)
         self._tell("session.closed", seconds=seconds, replies=self._counted, errors=self._errors)
 
@@ -69,6 +72,10 @@ class Observer:
 
     def speculated(self, promoted: bool, tokens: int) -> None:
         self._metrics.speculated(promoted, tokens)
+
+    def parked(self, parked: bool) -> None:
+        self._parked = parked
+        self._metrics.parked(parked)
 
     # --- what the client did ---
 

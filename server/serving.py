@@ -186,7 +186,11 @@ async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
         from streaming.warm_up import warm_up
 
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
-        async with supervised(lambda: VllmEngine.start(folder, config.vllm_args, config.adapters)) as engine:
+
+        def start() -> Awaitable[VllmEngine]:
+            return VllmEngine.start(folder, config.vllm_args, config.adapters)
+
+        async with supervised(start, config.overcommit) as engine:
             try:
                 await warm_up(engine)
             except SessionError as error:
@@ -240,6 +244,8 @@ async def _app(
             settings,
             appended=observer.appended,
             speculated=observer.speculated,
+            parked=observer.parked,
+            parking=engine.parking,
             windows=windows,
             voice=voice,
             patience=config.engine_patience_s,

@@ -35,6 +35,7 @@ from model.prompt import Prompt
 from streaming.context import Context
 from streaming.errors import EngineUnavailable, Forgotten, Refused
 from streaming.figures import Figures
+from streaming.parking import Cache
 from streaming.places import ADAPTER, RANK, Places
 from streaming.quiet import hold_back
 
@@ -211,6 +212,10 @@ class VllmEngine:
     def kv_usage(self) -> float:
         """Share of the KV cache in use, 0 to 1, as of the engine's last step."""
         return self.figures.kv_usage
+
+    def caches(self) -> tuple[Cache, ...]:
+        """Of each rank, as of its last step."""
+        return tuple(rank.cache(self.kv_tokens) for rank in self.figures.ranks)
 
     @contextmanager
     def admit(self) -> Iterator[None]:

@@ -75,6 +75,12 @@ class Forgotten(SessionError):
     code = "engine_forgot"
 
 
+class Crowded(SessionError):
+    """The conversation was parked, and has waited too long for a place: too many go on at once."""
+
+    code = "session_limit"
+
+
 class SessionFull(Exception):
     """No room for one more session; try later or elsewhere."""
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from streaming.parking import Cache
+
 
 class Counts:
     """One rank's scheduler's own counts: a vLLM stat logger that keeps the newest ones."""
 
     def __init__(self) -> None:
+        self.told = 0  # how often it has told them
         self.kv_usage = 0.0  # 0 to 1, at its last step
         self.requests = 0  # running, waiting and parked, at its last step
         self.queried = 0  # prompt tokens looked up in the prefix cache, since the start
@@ -20,10 +23,15 @@ class Counts:
     def record(self, scheduler_stats: Any, iteration_stats: Any, **_: Any) -> None:
         if scheduler_stats is not None:
             s = scheduler_stats
+            self.told += 1
             self.kv_usage = float(s.kv_cache_usage)
             self.requests = s.num_running_reqs + s.num_waiting_reqs + s.num_skipped_waiting_reqs
             self.queried += s.prefix_cache_stats.queries
             self.hits += s.prefix_cache_stats.hits
+
+    def cache(self, tokens: int) -> Cache:
+        """Where it has room for so many."""
+        return Cache(round((1.0 - self.kv_usage) * tokens), tokens, self.told)
 
     def log(self) -> None:
         pass

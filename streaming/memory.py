@@ -3,8 +3,8 @@
 The listener can only be appended to. So a turn that is being spoken goes there as it is heard; a reply when
 it has ended, and what a client adds meanwhile behind it; and where something can no longer be put in its
 place, or has to make room, the listener is opened anew from the conversation. The same where the engine has
-died: the next one is told all of it, with the audio of a turn that is being spoken. Knows no turn-taking, no
-replies in the making and no wire.
+died: the next one is told all of it, with the audio of a turn that is being spoken; and where the listener
+was parked, as soon as the conversation goes on. Knows no turn-taking, no replies in the making and no wire.
 
 A turn is encoded in chunks while it is spoken. `question` can have it encoded anew, whole, for the reply
 that answers it: the prefix before that turn still comes from the cache. The listener keeps the chunks, so
@@ -31,6 +31,7 @@ from streaming.engine import Engine
 from streaming.errors import EngineUnavailable, TooLong
 from streaming.events import Encoding, Item, Message, Truncation
 from streaming.listener import Listener
+from streaming.places import Place, alone
 from streaming.recall import recall, recorded, spoken, told, typed
 from streaming.snapshot import Hearing, Turn
 
@@ -55,7 +56,7 @@ class Memory:
     """`spawn` makes a task of the session's; `appended` is told of every append, in seconds, for metrics.
 
     `ending` is told how likely the open turn was over behind so many of its samples; `lost` and `back` that
-    the engine has died, and that there is another one.
+    the engine has died, and that there is another one; `parked` that the listener is, or no longer.
     """
 
     def __init__(
@@ -69,9 +70,11 @@ class Memory:
         ending: Ending = lambda samples, over: None,
         lost: Callable[[], None] = lambda: None,
         back: Callable[[], None] = lambda: None,
+        parked: Callable[[bool], None] = lambda parked: None,
         truncation: Truncation | None = None,
+        place: Place | None = None,
     ) -> None:
-        """`opening` is what stands before the conversation. Raises TooLong."""
+        """`opening` is what stands before the conversation, `place` where it lives. Raises TooLong."""
         self._engine = engine
         self._windows = windows
         self._spawn = spawn
@@ -79,8 +82,11 @@ class Memory:
         self._ending = ending
         self._lost = lost
         self._back = back
+        self._told_parked = parked
+        self.place = place or alone()  # lent while it is parked
         self._settled: dict[int, int] = {}  # length of the listener's context to samples of the open turn
         self._listening: asyncio.Task[None] | None = None
+        self._parked = False  # the listener's request has ended, and its context is as it was then
         self._ear: Ear | None = None
         self._turn_id = ""
         self._start = 0  # of the turn that is being spoken, in the listener's context
@@ -100,6 +106,7 @@ class Memory:
     async def _read(self) -> None:
         """Hold the listener open, on one engine after the other. Raises EngineUnavailable after the last."""
         while True:
+            await self.place.own.wait()
             try:
                 await self._listener.run()
             except EngineUnavailable:
@@ -107,6 +114,19 @@ class Memory:
                 self._rebuild()
                 await self._engine.ready()
                 self._back()
+
+    def park(self) -> None:
+        """Give the engine's blocks back until the conversation goes on, where nothing is open."""
+        assert self._listening is not None and self._ear is None and not self.conversation.replying
+        self._listening.cancel()
+        self._parked = True
+        self.place.lend()
+        self._told_parked(True)
+
+    def unpark(self) -> None:
+        """The conversation goes on, or ends: tell the engine all of it again, where it was parked."""
+        if self._parked:
+            self.reopen()
 
     def _rebuild(self) -> None:
         """A listener for an engine that has read nothing: what was said, and what is being said."""
@@ -155,6 +175,11 @@ class Memory:
         return room if self.truncation.limit is None else min(room, self.truncation.limit)
 
     @property
+    def held(self) -> int:
+        """Tokens that the engine holds for it."""
+        return 0 if self._parked else self._listener.in_cache
+
+    @property
     def _used(self) -> int:
         return len(self._listener.context) - len(self._opening)
 
@@ -191,6 +216,7 @@ class Memory:
 
     def open_turn(self, turn_id: str) -> None:
         """Raises TooLong where there is no room, and nothing may be let go."""
+        self.unpark()
         self._make_room(0, self._room * 2 // 3)
         self._turn_id = turn_id
         self._hear_from(())
@@ -248,6 +274,7 @@ class Memory:
         entry.tokens = len(context)
         if len(context) > self._room // 2:
             raise TooLong(f"the item takes {len(context)} tokens, and may take {self._room // 2}")
+        self.unpark()
         self._make_room(len(context), self._room)
         last = after in (None, self.conversation.last_id)
         before = self.conversation.add(entry, after)
@@ -298,6 +325,7 @@ class Memory:
 
         What the listener has not read in this way is encoded whole, and comes with all its data.
         """
+        self.unpark()
         opening = self._opening if opening is None else opening
         if self._stale or opening != self._opening:
             return self._recalled(opening)
@@ -314,9 +342,9 @@ class Memory:
     def so_far(self, encoding: Encoding) -> Context | None:
         """All that was said, if the turn that is being spoken ended now. Changes nothing.
 
-        None where the listener lacks something that belongs before that turn.
+        None where the listener lacks something that belongs before that turn, or waits for its place.
         """
-        if self._ear is None or self._stale or self.conversation.replying:
+        if self._ear is None or self._stale or self.conversation.replying or not self.place.own.is_set():
             return None
         close = Context.of(self._engine.prompt.human_close())
         if encoding == "incremental":
@@ -328,7 +356,7 @@ class Memory:
 
     def unfinished(self) -> Context | None:
         """All that was said up to the newest audio of the turn that is being spoken; None as `so_far`."""
-        if self._ear is None or self._stale:
+        if self._ear is None or self._stale or not self.place.own.is_set():
             return None
         return self._listener.context + self._ear.end()[:-1]
 
@@ -386,6 +414,10 @@ class Memory:
         self._listener = self._new_listener()
         self._newest = None
         self._stale = False
+        if self._parked:
+            self._parked = False
+            self.place.want()
+            self._told_parked(False)
         if self._listening is not None:
             self._listening.cancel()
             self._listening = self._spawn(self._read())

@@ -87,6 +87,11 @@ class Replies:
         """From here on they are played by this: it says what was heard, and a reply lasts until then."""
         self._player = player
 
+    @property
+    def under_way(self) -> bool:
+        """One is being made, outside the conversation or in it, or sounds."""
+        return self.active is not None or self.sounding is not None or bool(self._asides)
+
     # --- begun ---
 
     def check(self, request: ResponseRequest) -> None:

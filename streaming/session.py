@@ -5,7 +5,8 @@
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
 request, for thoughts, replies and transcripts, and for the watchdog, all in one TaskGroup. What happens is
 told through `emit`, in order. When the engine dies the session goes on, and takes audio in; what was being
-thought or spoken goes on with the next engine, as the same reply. Knows no wire format and no transport.
+thought or spoken goes on with the next engine, as the same reply. While it is idle its listener may be
+parked. Knows no wire format and no transport.
 """
 
 from __future__ import annotations
@@ -48,10 +49,13 @@ from streaming.events import (
     Trouble,
 )
 from streaming.failover import PATIENCE_SECONDS
+from streaming.idling import Idling
 from streaming.ids import new_id
 from streaming.memory import Memory
 from streaming.microphone import RATE, Microphone
 from streaming.mouth import Player
+from streaming.parking import Parking
+from streaming.places import PLACE
 from streaming.recall import gathered, opening
 from streaming.replies import Replies
 from streaming.snapshot import Snapshot
@@ -77,13 +81,16 @@ class Session:
         *,
         appended: Callable[[float], None] = lambda seconds: None,
         speculated: Callable[[bool, int], None] = lambda promoted, tokens: None,
+        parked: Callable[[bool], None] = lambda parked: None,
+        parking: Parking | None = None,
         windows: Windows | None = None,
         voice: Voice | None = None,
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`appended` (the seconds it took) and `speculated` (whether it was heard, and its tokens until then)
-        are for metrics. `patience`: seconds that a reply waits for an engine."""
+        """`appended` (the seconds it took), `speculated` (whether it was heard, and its tokens until then)
+        and `parked` (or no longer) are for metrics. `parking` may park it. `patience`: seconds that a reply
+        waits for an engine."""
         self._engine = engine
         self._emit = emit
         self._told_append = appended
@@ -106,7 +113,9 @@ class Session:
             ending=lambda samples, over: self._microphone.judge(self._turn_start + samples, over),
             lost=self._engine_lost,
             back=self._engine_back,
+            parked=parked,
             truncation=settings.truncation,
+            place=PLACE.get(),
         )
         self._thinker = Thinker(
             engine, self._memory, emit, spawn=self._spawn, speculated=speculated, patience=patience
@@ -121,6 +130,8 @@ class Session:
             voice=voice,
             clock=clock,
         )
+        self._parking = parking or Parking()
+        self._idling = Idling(self._memory, self._microphone, self._thinker, self._replies, clock)
 
     # --- life ---
 
@@ -147,8 +158,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Somebody speaks, or something is being made."""
-        hearing = self._memory.hearing or self._microphone.doubting
-        return hearing or self._replies.active is not None or bool(self._thinker.dictations)
+        return self._idling.busy
 
     def snapshot(self) -> Snapshot:
         """As it stands; to be had between two steps of the event loop."""
@@ -192,9 +202,10 @@ class Session:
             self._down_since = None
 
     async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            self.tick(self._clock())
+        with self._parking.guest(self._idling, self._memory.place.rank):
+            while True:
+                await asyncio.sleep(WATCH_SECONDS)
+                self.tick(self._clock())
 
     def away(self, nobody: bool) -> None:
         """Whether the client has gone and may come back: no audio comes, and that means nothing."""
@@ -210,6 +221,7 @@ class Session:
         self._replies.played(now)
         if self._replies.active is None and not self._memory.hearing:
             self._memory.catch_up()
+        self._idling.look()
         if self._nobody:
             return
         last = self._microphone.last_arrival
@@ -319,6 +331,7 @@ class Session:
         begins = opening(settings, self._engine.prompt)
         self._memory.check(begins)
         self._replies.keep()
+        self._memory.unpark()
         if request.input is None:
             self._memory.make_ready()
         context = self._instead(request)
@@ -354,6 +367,7 @@ class Session:
             item = replace(item, name=conversation.name_of(item.call_id))
         samples = None if pcm is None else self._recording(pcm)
         before = self._memory.add(item, previous_item_id, samples)
+        self._idling.stirred()
         self._thinker.forget()  # it was thought without that item
         self._emit(ItemAdded(item, before))
 
@@ -375,6 +389,7 @@ class Session:
         context: Context | None = None,
     ) -> None:
         self._state, actions = turn.step(self._state, event)
+        self._idling.stirred()
         self._microphone.guard(self._state in GUARDED)
         for action in actions:
             match action:

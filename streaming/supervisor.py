@@ -19,6 +19,7 @@ from typing import Protocol
 from streaming.context import Context
 from streaming.engine import Delta, Engine, Likelihood, Sampling
 from streaming.errors import EngineUnavailable
+from streaming.parking import Cache, Parking
 from streaming.places import Places
 
 WATCH_SECONDS = 0.25
@@ -39,6 +40,7 @@ class Running(Engine, Protocol):
     def alive(self) -> bool: ...
     def running(self) -> int: ...
     def kv_usage(self) -> float: ...
+    def caches(self) -> tuple[Cache, ...]: ...
     async def close(self) -> None: ...
 
 
@@ -56,7 +58,10 @@ class Supervisor:
         first_pause: float = FIRST_PAUSE,
         settled: float = SETTLED_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        overcommit: float = 1.0,
+        parking: Parking | None = None,
     ) -> None:
+        """`overcommit`: conversations to a place, where idle ones lend theirs."""
         self.name = engine.name
         self.prompt = engine.prompt
         self.n_mels = engine.n_mels
@@ -65,7 +70,8 @@ class Supervisor:
         self.temperature = engine.temperature
         self.generation = 1  # counts the starts that succeeded
         self.trouble = ""  # why the newest start failed
-        self._places = Places(engine.kv_tokens, engine.max_tokens, engine.ranks)
+        self.parking = parking or Parking()
+        self._places = Places(engine.kv_tokens, engine.max_tokens, engine.ranks, overcommit)
         self._start = start
         self._first_pause = first_pause
         self._settled = settled
@@ -78,10 +84,11 @@ class Supervisor:
     # --- life ---
 
     async def watch(self) -> None:
-        """Until cancelled: see the engine die, and start the next one."""
+        """Until cancelled: see the engine die, and start the next one; park listeners where it runs short."""
         young = 0  # generations in a row that died young or did not come up
         while True:
             if self._engine is not None and self._engine.alive:
+                self._park(self._engine)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(WATCH_SECONDS):
                         await self._changed.wait()
@@ -94,6 +101,14 @@ class Supervisor:
             await asyncio.sleep(pause(young, self._first_pause))
             young += 1
             await self._next_generation()
+
+    def _park(self, engine: Running) -> None:
+        """Who is idle, for those who need the room."""
+        now = self._clock()
+        self.parking.look(engine.caches(), now)
+        for rank, waiting in enumerate(self._places.waiting):
+            if waiting:
+                self.parking.lend(rank, waiting, now)
 
     async def _bury(self) -> None:
         """End what is left of the dead one."""
@@ -117,7 +132,7 @@ class Supervisor:
             logger.warning("the engine came back with other sizes")
         self.generation += 1
         self.trouble = ""
-        self._places.total = engine.kv_tokens
+        self._places.resize(engine.kv_tokens)
         self._engine, self._since = engine, self._clock()
         logger.warning("engine generation %d is up after %.0f s", self.generation, self._since - began)
         self._turn_over()
@@ -170,8 +185,17 @@ class Supervisor:
     def admit(self) -> Iterator[None]:
         """A place for one conversation, which outlives the engine. Raises SessionFull, EngineUnavailable."""
         self._serving()
-        with self._places.one():
+        with self._places.one(lambda rank: self.parking.lend(rank, 1, self._clock())):
             yield
+
+    def check(self) -> None:
+        """Raises what `admit` would."""
+        self._serving()
+        self._places.choose(lambda rank: self.parking.could(rank, self._clock()))
+
+    def waiting(self) -> int:
+        """Conversations that were parked, go on, and have no place yet."""
+        return sum(self._places.waiting)
 
     def running(self) -> int:
         return 0 if self._engine is None else self._engine.running()
@@ -190,9 +214,9 @@ def pause(failures: int, first: float = FIRST_PAUSE) -> float:
 
 
 @asynccontextmanager
-async def supervised(start: Start) -> AsyncIterator[Supervisor]:
+async def supervised(start: Start, overcommit: float = 1.0) -> AsyncIterator[Supervisor]:
     """An engine, and its successors, for as long as the block lasts. Raises what the first start raises."""
-    supervisor = Supervisor(await start(), start)
+    supervisor = Supervisor(await start(), start, overcommit=overcommit)
     watching = asyncio.create_task(supervisor.watch())
     try:
         yield supervisor

@@ -7,6 +7,7 @@ goes on with the next engine when one dies. Knows no turns, no sound and no wire
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -15,7 +16,7 @@ from model.reasoning import Call, Reply, Thinking
 from streaming import asked
 from streaming.context import Context
 from streaming.engine import Engine
-from streaming.errors import EngineUnavailable, SessionError
+from streaming.errors import Crowded, EngineUnavailable, SessionError
 from streaming.events import (
     Encoding,
     Event,
@@ -47,7 +48,7 @@ class Thinker:
     ) -> None:
         """`speculated` is told whether what was thought ahead was heard, and its tokens until then.
 
-        `patience`: seconds that a request waits for an engine.
+        `patience`: seconds that a request waits for an engine, or for a place in it.
         """
         self._engine = engine
         self._memory = memory
@@ -163,6 +164,7 @@ class Thinker:
         again = self._failover(thought.again, lambda: thought.wanted)
         context, manner = thought.context, thought.manner
         try:
+            await self._placed()
             before = thought.before
             if manner.pacing is not None and (before is None or before.beside):
                 await pace(self._engine, context, manner, manner.pacing, again, thought.take, before)
@@ -174,12 +176,22 @@ class Thinker:
         except (SessionError, EngineUnavailable) as error:
             thought.end(error)
 
+    async def _placed(self) -> None:
+        """Until the conversation, where it was parked, has a place again. Raises Crowded."""
+        own = self._memory.place.own
+        try:
+            async with asyncio.timeout(None if own.is_set() else self._patience):
+                await own.wait()
+        except TimeoutError:
+            raise Crowded(f"there has been no place for {self._patience:g} s: ask again later") from None
+
     def _failover(self, anew: Callable[[], Context], wanted: Callable[[], bool] = lambda: True) -> Failover:
         return Failover(self._engine, anew, self._memory.forgotten, wanted, self._patience)
 
     async def _transcribe(self, dictation: Dictation, context: Context, again: Failover) -> None:
         item_id, text, most = dictation.item_id, dictation.text, self._memory.reply_tokens
         try:
+            await self._placed()
             async with aclosing(transcribe(self._engine, context, most, again, text)) as deltas:
                 async for delta in deltas:
                     text += delta

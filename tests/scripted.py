@@ -18,6 +18,7 @@ from model.prompt import SPECIAL, Prompt
 from streaming.context import Context
 from streaming.engine import Delta, Likelihood, Sampling
 from streaming.errors import EngineUnavailable, Forgotten, SessionFull
+from streaming.parking import Cache
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ class ScriptedEngine:
     block = 32
     temperature = 0.0
     kv_tokens = 8192
+    kv_used = 2048
+    kv_told = 1  # how often it has told so
     ranks = 1
 
     def __init__(
@@ -177,10 +180,20 @@ class ScriptedEngine:
         return self.open
 
     def kv_usage(self) -> float:
-        return 0.25
+        return self.kv_used / self.kv_tokens
+
+    def caches(self) -> tuple[Cache, ...]:
+        return (Cache(self.kv_tokens - self.kv_used, self.kv_tokens, self.kv_told),)
 
     def free_tokens(self) -> int:
         return self._places * self.max_tokens
+
+    def check(self) -> None:
+        with self.admit():
+            pass
+
+    def waiting(self) -> int:
+        return 0
 
     @contextmanager
     def admit(self) -> Iterator[None]:

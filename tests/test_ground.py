@@ -62,7 +62,6 @@ UNMIRRORED = {
     "server/load/webrtc_line.py": LINES,
     "streaming/events.py": "plain values, which all tests of sessions are made of",
     "streaming/figures.py": "vLLM's own counts, in test_engine.py",
-    "streaming/places.py": "test_ranks.py and test_adapters.py",
     "streaming/snapshot.py": "plain values, which test_handover.py and test_kept.py hand over",
     "server/metrics.py": "read over HTTP in test_app.py and, beside the real engine, in test_live.py",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from typing import Any
@@ -37,20 +37,23 @@ CONNECT_SECONDS = 15.0
 
 
 class Voice(MediaStreamTrack):
-    """What a microphone has, as Opus. `loss`: percent of packets to expect lost (see `server.opus`)."""
+    """What a microphone has, as Opus.
+
+    `due`: waits for the next 20 ms, PCM16. `loss`: percent of packets to expect lost (see `server.opus`).
+    """
 
     kind = "audio"
 
-    def __init__(self, microphone: Microphone, loss: int = 0) -> None:
+    def __init__(self, due: Callable[[], Awaitable[str | bytes]], loss: int = 0) -> None:
         super().__init__()
-        self._microphone = microphone
+        self._due = due
         self._encoder = Encoder(loss)
         self._sent = 0
 
     async def recv(self) -> Encoded[Any]:
         if self.readyState != "live":
             raise MediaStreamError
-        frame = await self._microphone.next()
+        frame = await self._due()
         assert isinstance(frame, bytes)
         packet = Encoded(self._encoder.encode(frame))
         packet.pts, packet.time_base = self._sent * CLOCK // 50, Fraction(1, CLOCK)
@@ -79,7 +82,7 @@ async def webrtc(url: str, key: str | None, take: Take) -> AsyncGenerator[WebRTC
     pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     opened, over = asyncio.Event(), asyncio.Event()
     try:
-        transceiver = pc.addTransceiver(Voice(microphone))
+        transceiver = pc.addTransceiver(Voice(microphone.next))
         Tap.into(transceiver.receiver, lambda packet: None)
         channel = pc.createDataChannel(CHANNEL)
         channel.on("message", lambda text: take(json.loads(text)))

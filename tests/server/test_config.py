@@ -34,6 +34,7 @@ def test_flags_over_environment_over_file(tmp_path: Path) -> None:
         ("modle = 'a'", "no such setting as modle; known are model, host, port"),
         ("port = '8000'", "port: expected a whole number, got '8000'"),
         ("port = true", "port: expected a whole number"),
+        ("overcommit = 0.5", "overcommit: expected 1 or more, got 0.5"),
         ("port = 70000", "port: expected 0 to 65535, got 70000"),
         ("encoding = 'both'", "encoding: expected incremental or refined, got 'both'"),
         ("look_ahead_ms = 100", "the look-ahead to be a multiple of 80 ms from 0 to 24960, got 100"),

@@ -10,12 +10,21 @@ from httpx import AsyncClient
 
 from tests.processes import Soundmind, soundmind
 from tests.server.client import Client, append, talking, words_of
-from tests.server.test_live import SILENCE, recording
+from tests.server.test_live import SILENCE, metric, recording
 
 
 @pytest.fixture
 def server() -> Iterator[Soundmind]:
     with soundmind("serve", "--port", "0", "--voice", "none", SOUNDMIND_ENGINE_PATIENCE_S="1000") as started:
+        yield started
+
+
+@pytest.fixture
+def cramped() -> Iterator[Soundmind]:
+    """There is one place, which two may share."""
+    engine = ("--max-model-len", "1024", "--num-gpu-blocks-override", "40")
+    command = ("serve", "--port", "0", "--voice", "none", "--", *engine)
+    with soundmind(*command, SOUNDMIND_OVERCOMMIT="2", SOUNDMIND_ENGINE_PATIENCE_S="1000") as started:
         yield started
 
 
@@ -105,3 +114,21 @@ async def test_kill_minus_nine_of_the_engine_loses_no_conversation(server: Sound
         await generation(url, 3)
         family = server.family()
         assert sum(p.name().startswith("VLLM::") for p in family) == 2  # nothing is left of the dead ones
+
+
+async def test_two_conversations_in_the_place_of_one(cramped: Soundmind) -> None:
+    url = cramped.until(r"listening on (http://\S+)")[1]
+    ws = url.replace("http", "ws", 1)
+    async with talking(ws) as anna:
+        await say(anna, "name")
+        assert "Anna" in await answer(anna)
+        assert await health(url) == ("full", 1)
+        await generation(url, 1)  # until she has been idle for long
+        async with talking(ws) as other:
+            assert await metric(url, "soundmind_parked_listeners") == 1
+            await say(other, "sum")
+            assert "42" in await answer(other)
+            assert await metric(url, "soundmind_engine_requests") == 1
+            await say(anna, "recall")
+            assert "Anna" in await answer(anna)  # once the other has been idle for long
+            assert await metric(url, "soundmind_parkings_total") == 2

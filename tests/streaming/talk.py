@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streaming.context import Context
 from streaming.events import Event, SessionSettings
+from streaming.parking import Parking
 from streaming.session import Session
 from streaming.vad import SpeechDetector
 from tests.scripted import Loudness, ScriptedEngine
@@ -31,18 +32,22 @@ class Talk:
         voice: ScriptedVoice | None = None,
         detector: SpeechDetector | None = None,
         patience: float = 120.0,
+        parking: Parking | None = None,
     ) -> None:
         self.engine = engine
         self.events: list[Event] = []
         self.now = 0.0
         self.promoted: list[bool] = []  # for each speculation, whether it became a reply
         self.wasted = 0  # tokens
+        self.parked: list[bool] = []  # that it was, and that it was no longer
         self.session = Session(
             engine,
             detector or cast(SpeechDetector, Loudness()),
             self.events.append,
             settings,
             speculated=self._speculated,
+            parked=self.parked.append,
+            parking=parking,
             voice=voice,
             patience=patience,
             clock=lambda: self.now,
@@ -86,10 +91,16 @@ async def talk(
     patience: float = 120.0,
 ) -> AsyncIterator[Talk]:
     made = Talk(engine or ScriptedEngine(), settings or SessionSettings(), voice, detector, patience)
+    async with live(made):
+        yield made
+
+
+@asynccontextmanager
+async def live(made: Talk) -> AsyncIterator[None]:
     task = asyncio.create_task(made.session.run())
     try:
         await made.settle()
-        yield made
+        yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

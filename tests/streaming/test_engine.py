@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +16,21 @@ import pytest_asyncio
 import zmq
 
 from model.checkpoint import NANO, CheckpointError
+from model.training.world.instructions import NANO as INSTRUCTIONS
 from model.windows import Windows
+from server.audio_file import read_pcm
 from streaming.context import Audio, Context
 from streaming.ear import Ear
 from streaming.engine import Delta, EngineStartError, Sampling, VllmEngine
 from streaming.errors import EngineUnavailable, Forgotten, Refused, SessionFull
+from streaming.events import Event, ResponseDone, ResponseRequest, SessionSettings
 from streaming.figures import Figures
 from streaming.listener import Listener
+from streaming.parking import Marks, Parking
+from streaming.session import Session
+from streaming.vad import SpeechDetector
 from tests.checkpoints import config
+from tests.processes import RECORDINGS
 from tests.scripted import prompt
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -54,6 +62,59 @@ async def listening(engine: VllmEngine) -> AsyncIterator[Heard]:
     task = asyncio.create_task(listener.run())
     try:
         yield listener
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while True:
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+
+
+class Conversing:
+    """A whole session over the engine, and somebody who asks it recorded questions."""
+
+    def __init__(self, engine: VllmEngine, parking: Parking) -> None:
+        self.parked: list[bool] = []
+        self._done: asyncio.Queue[ResponseDone] = asyncio.Queue()
+        self.session = Session(
+            engine,
+            SpeechDetector(),
+            self._told,
+            SessionSettings(instructions=INSTRUCTIONS, turn_detection=None),
+            parked=self.parked.append,
+            parking=parking,
+        )
+
+    def _told(self, event: Event) -> None:
+        if isinstance(event, ResponseDone):
+            self._done.put_nowait(event)
+
+    @property
+    def held(self) -> int:
+        return self.session._idling.held
+
+    async def ask(self, recording: str) -> str:
+        self.session.append_audio(read_pcm(RECORDINGS / f"{recording}.wav"))
+        self.session.commit()
+        self.session.create_response(ResponseRequest())
+        done = await self._done.get()
+        assert done.status == "completed"
+        listener = self.session._memory._listener
+        await until(lambda: listener.in_cache == len(listener.context))  # it reads what was heard of it
+        return done.text
+
+
+@asynccontextmanager
+async def conversing(engine: VllmEngine, parking: Parking) -> AsyncIterator[Conversing]:
+    made = Conversing(engine, parking)
+    task = asyncio.create_task(made.session.run())
+    await asyncio.sleep(0)
+    try:
+        yield made
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -156,6 +217,36 @@ async def test_whoever_leaves_takes_the_request_along(engine: VllmEngine) -> Non
     await output(engine, Context.of(engine.prompt.human_text("hello")), 1)  # a step, for fresh figures
     assert await engine.idle()  # the engine core itself holds no block for anybody
     assert engine.figures.requests <= 1
+
+
+@pytest.mark.fault(
+    fault="KV cache runs short",
+    provoked="the real engine's cache counts as full, and one of two conversations is idle",
+    seen="nothing",
+    kept="all of it: the name that was said before",
+)
+async def test_a_parked_conversation_holds_nothing_and_knows_all_of_it(engine: VllmEngine) -> None:
+    parking = Parking(Marks(low=1.0, high=1.0, idle_seconds=0.0))  # as if the cache were full, from now on
+
+    async def free() -> int:
+        """Of the cache, at a step that is one token long."""
+        await engine.ending(Context.of([engine.prompt.eot]))
+        return engine.caches()[0].free
+
+    async with conversing(engine, parking) as anna, conversing(engine, Parking()) as other:
+        assert "Anna" in await anna.ask("name")
+        for recording in ("sum", "day", "digits", "comparison"):
+            await anna.ask(recording)
+        assert "42" in await other.ask("sum")
+        before, requests, held = await free(), engine.running(), anna.held
+        parking.look(engine.caches(), time.monotonic())
+        assert anna.parked == [True]
+        await until(lambda: engine.running() == requests - 1)
+        shared = len(engine.prompt.system(INSTRUCTIONS)) + engine.block  # the blocks that both begin with
+        assert held > 3 * shared and await free() - before >= held - shared - engine.block
+        assert "54" in await other.ask("product")
+        assert "Anna" in await anna.ask("recall")
+        assert anna.parked == [True, False]
 
 
 @pytest.mark.fault(

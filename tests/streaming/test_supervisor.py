@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import pytest
 
 from streaming.context import Context
 from streaming.engine import Sampling
 from streaming.errors import EngineUnavailable, SessionFull
+from streaming.places import PLACE, Place
 from streaming.supervisor import LONGEST_PAUSE, Supervisor, pause
 from tests.scripted import ScriptedEngine
 
@@ -124,6 +125,64 @@ async def test_a_place_is_kept_through_a_restart() -> None:
                 pass
         with supervisor.admit():
             pass
+
+
+class Idler:
+    """In the only place of the engine, idle since 0."""
+
+    held = 100
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.parked = asyncio.Event()
+
+    @property
+    def idle_since(self) -> float | None:
+        return 0.0 if self.place.own.is_set() else None
+
+    def park(self) -> None:
+        self.place.lend()
+        self.parked.set()
+
+
+async def test_idle_conversations_make_room_for_others() -> None:
+    engine, now = ScriptedEngine(max_tokens=8192), [5.0]
+    supervisor = Supervisor(engine, Starts(), clock=lambda: now[0], overcommit=2)
+    with supervisor.admit(), ExitStack() as stay:
+        first = PLACE.get()
+        assert first
+        stay.enter_context(supervisor.parking.guest(Idler(first), first.rank))
+        with pytest.raises(SessionFull):
+            supervisor.check()
+        now[0] = 20.0
+        supervisor.check()
+        assert first.own.is_set() and supervisor.free_tokens() == 0  # a look parks nobody
+        with supervisor.admit():
+            second = PLACE.get()
+            assert second and not first.own.is_set()
+            stay.enter_context(supervisor.parking.guest(Idler(second), second.rank))
+            first.want()
+            assert supervisor.waiting() == 1
+            watching = asyncio.create_task(supervisor.watch())
+            await first.own.wait()
+            assert supervisor.waiting() == 0 and not second.own.is_set()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_it_parks_who_is_idle_where_its_cache_runs_short() -> None:
+    starts = Starts()
+    engine = starts.made[0]
+    async with supervising(starts, lambda: 20.0) as supervisor:
+        with supervisor.admit():
+            place = PLACE.get()
+            assert place
+            idler = Idler(place)
+            with supervisor.parking.guest(idler, 0):
+                await asyncio.sleep(0)
+                assert not idler.parked.is_set()
+                engine.kv_used, engine.kv_told = engine.kv_tokens, 2
+                await idler.parked.wait()
 
 
 async def test_whoever_waits_is_told_when_it_is_over() -> None:
