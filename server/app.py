@@ -6,8 +6,9 @@ it after. Knows no model and no command line.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from server import client_secrets, offer
+from server import client_secrets, offer, secret_store
 from server.auth import Caller, Denied, Doors, TooManySecrets
 from server.calls import CONNECT_SECONDS, Calls
 from server.connection import Host, LiveSession
@@ -31,7 +32,7 @@ from server.observer import Observer, Observers
 from server.page import SecurityHeaders, page_routes
 from server.protocol import ProtocolError
 from server.resume import ResumeFailed
-from server.store import Store
+from server.store import Store, StoreError
 from server.traces import Traces
 from server.webrtc import BadOffer
 from server.websocket import realtime, resume
@@ -41,6 +42,9 @@ from streaming.events import Encoding, Event, SessionSettings
 MAX_MESSAGE = (
     24 * 2**20
 )  # bytes; from 15 MiB on an `error` event, from here on the connection is closed (1009)
+
+
+logger = logging.getLogger("soundmind")
 
 
 class LiveEngine(Protocol):
@@ -59,6 +63,7 @@ class LiveEngine(Protocol):
 
 
 MAX_BODY = 2**20  # bytes
+DENIED = {401: "invalid_api_key", 403: "origin_not_allowed", 503: "store_unavailable"}
 ALLOWED_HEADERS = "authorization, content-type, x-openai-agents-sdk"
 
 
@@ -165,7 +170,7 @@ def create_app(
         middleware=[Middleware(SecurityHeaders)],
     )
     accounts = Accounts(limits or Limits())
-    app.state.served = Served(engine, model, Doors(keys, origins, name), accounts, metrics, host, calls)
+    app.state.served = Served(engine, model, Doors(keys, origins), accounts, metrics, host, calls)
     return app
 
 
@@ -177,7 +182,7 @@ def _served(connection: HTTPConnection) -> Served:
 async def _realtime(ws: WebSocket) -> None:
     served = _served(ws)
     try:
-        caller = served.doors.enter(ws.headers, ws.scope["subprotocols"], time.time())
+        caller = await _entered(served, ws.headers, ws.scope["subprotocols"])
     except Denied as denied:
         await ws.send_denial_response(_denied(served, denied))
         return
@@ -202,9 +207,23 @@ def _leaving(served: Served) -> Response:
     return _error("server_error", message, 503, code)
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     """Raises Denied."""
-    return _served(request).doors.enter(request.headers, (), time.time())
+    return await _entered(_served(request), request.headers, ())
+
+
+async def _entered(served: Served, headers: Mapping[str, str], subprotocols: Sequence[str]) -> Caller:
+    """Who it is, with a secret of another server, too. Raises Denied."""
+    store, strange = served.host.store, served.doors.strange(headers, subprotocols)
+    if store is not None and strange is not None:
+        try:
+            secret = await secret_store.find(store, strange)
+        except StoreError as error:
+            logger.error("%s", error)
+            raise Denied("client secrets cannot be looked up now: try again", 503) from error
+        if secret is not None:
+            served.doors.learn(strange, secret, time.time())
+    return served.doors.enter(headers, subprotocols, time.time())
 
 
 class TooLarge(Exception):
@@ -251,7 +270,7 @@ async def _call(request: Request) -> Response:
         return _error(kind, message, status, code, param)
 
     try:
-        caller = _caller(request)
+        caller = await _caller(request)
         offered = await offer.read(request.headers, await _body(request))
         account = served.accounts[caller.account]
         if _leaves(served, request.query_params.get("resume")):
@@ -289,7 +308,7 @@ async def _call(request: Request) -> Response:
 async def _hang_up(request: Request) -> Response:
     served = _served(request)
     try:
-        caller = _caller(request)
+        caller = await _caller(request)
     except Denied as denied:
         return _denied(served, denied)
     if served.calls.hang_up(request.path_params["call_id"], served.accounts[caller.account]):
@@ -300,11 +319,13 @@ async def _hang_up(request: Request) -> Response:
 async def _client_secrets(request: Request) -> Response:
     served, now = _served(request), time.time()
     try:
-        caller = _caller(request)
+        caller = await _caller(request)
         wanted = client_secrets.read(await _body(request))
         expires_at = int(now) + wanted.seconds
         state = served.host.state(wanted.session)
         value = served.doors.make_secret(caller, wanted.session, expires_at, now)
+        if served.host.store is not None:
+            await secret_store.keep(served.host.store, value, served.doors.secret(value), now)
     except Denied as denied:
         return _denied(served, denied)
     except TooLarge:
@@ -319,7 +340,7 @@ async def _client_secrets(request: Request) -> Response:
 async def _models(request: Request) -> Response:
     served = _served(request)
     try:
-        _caller(request)
+        await _caller(request)
     except Denied as denied:
         return _denied(served, denied)
     models = [
@@ -371,9 +392,10 @@ def _too_large() -> Response:
 
 
 def _denied(served: Served, denied: Denied) -> Response:
-    code = "invalid_api_key" if denied.status == 401 else "origin_not_allowed"
+    code = DENIED[denied.status]
     served.host.refused(code, str(denied))
-    return _error("invalid_request_error", str(denied), denied.status, code)
+    kind = "server_error" if denied.status >= 500 else "invalid_request_error"
+    return _error(kind, str(denied), denied.status, code)
 
 
 def _error(

@@ -25,7 +25,7 @@ ANYBODY = "anybody"
 
 
 class Denied(Exception):
-    """Not without another key (401), or not from this page (403)."""
+    """Not without another key (401), not from this page (403), or not now (503)."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -52,9 +52,7 @@ class Secret:
 
 
 class Doors:
-    def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = (), server: str = "") -> None:
-        """`server`: what secrets begin with, by which a proxy finds who knows them."""
-        self._secret = f"{SECRET}{server}_" if server else SECRET
+    def __init__(self, keys: Sequence[str] = (), origins: Sequence[str] = ()) -> None:
         self._keys = tuple(keys)
         self._origins = frozenset(origin.rstrip("/") for origin in origins)
         self._secrets: dict[str, Secret] = {}
@@ -94,14 +92,32 @@ class Doors:
         except ValueError:  # no URL at all
             return False
 
+    def strange(self, headers: Mapping[str, str], subprotocols: Sequence[str]) -> str | None:
+        """A client secret that is offered and not known here: another server may have made it."""
+        offered = (key for key in _offered(headers, subprotocols) if key.startswith(SECRET))
+        return next((key for key in offered if key not in self._secrets), None)
+
+    def learn(self, value: str, secret: Secret, now: float) -> None:
+        """One that another server has made."""
+        self._forget(now)
+        self._secrets[value] = secret
+
+    def _forget(self, now: float) -> None:
+        """Those that have expired."""
+        self._secrets = {value: s for value, s in self._secrets.items() if now < s.expires_at}
+
+    def secret(self, value: str) -> Secret:
+        """One that is known here."""
+        return self._secrets[value]
+
     def make_secret(self, caller: Caller, session: object, expires_at: float, now: float) -> str:
         """Raises Denied for who has but a secret, and TooManySecrets."""
         if caller.secret:
             raise Denied("a client secret makes no client secrets: use the API key", 401)
-        self._secrets = {value: s for value, s in self._secrets.items() if now < s.expires_at}
+        self._forget(now)
         if len(self._secrets) >= MOST_SECRETS:
             raise TooManySecrets(f"{MOST_SECRETS} client secrets have not expired yet: make one later")
-        value = self._secret + secrets.token_hex(16)
+        value = SECRET + secrets.token_hex(16)
         self._secrets[value] = Secret(Caller(caller.account, True, session), expires_at)
         return value
 

@@ -176,7 +176,8 @@ it may ends with `session_expired` (1000), as `session.expires_at` had said.
 
 `POST /v1/realtime/client_secrets` takes `expires_after` (`anchor`, `seconds` 10 to 7200, 600) and `session`,
 as in session.update, and gives `value` (`ek_...`), `expires_at` and `session`. Until then the secret opens
-sessions that are set so; it makes no further secrets. It is forgotten when the server stops.
+sessions that are set so; it makes no further secrets. It is forgotten when the server stops, unless servers
+have one store: then all of them know it.
 """
 
 

@@ -1,8 +1,8 @@
 """A client's line to a server, which comes back by itself after it has dropped.
 
-Events are posted in order and sent once the line is there; what the server sends is handed on, once and in
-order. Asks for `soundmind.resume` and uses the token it is given (docs/realtime-events.md, Coming back).
-Knows no events but those.
+Events and audio are sent in order once the line is there, and audio that a dropped line took with it once
+more; what the server sends is handed on, once and in order. Asks for `soundmind.resume` and uses the token it
+is given (docs/realtime-events.md, Coming back). Knows no events but those.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from server.ask import AskError, realtime_url
 from server.auth import is_loopback
+from server.backlog import Backlog
 from server.tasks import one_error
 
 Wire = dict[str, Any]
 SHORTEST, LONGEST = 0.2, 3.0  # seconds between two tries
 CLOSE_SECONDS = 2.0
-KEPT_PACKETS = 250  # of audio, while the line is down: 5 s
 
 
 class Link:
@@ -34,7 +34,8 @@ class Link:
         self._url, self._there = url, realtime_url(url)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._told = told
-        self._posted: asyncio.Queue[Wire] = asyncio.Queue()
+        self._backlog = Backlog()
+        self._news = asyncio.Event()  # in there
         self._ws: ClientConnection | None = None
         self._ready = asyncio.Event()
         self._token: str | None = None
@@ -42,9 +43,14 @@ class Link:
         self._last: str | None = None  # event that came
 
     def post(self, event: Wire) -> None:
-        """Send it as soon as may be. Audio is dropped where too much of it waits."""
-        if event["type"] != "input_audio_buffer.append" or self._posted.qsize() < KEPT_PACKETS:
-            self._posted.put_nowait(event)
+        """Send it as soon as may be."""
+        self._backlog.post(event)
+        self._news.set()
+
+    def say(self, pcm: bytes) -> None:
+        """The same of audio (PCM16, mono, 24 kHz), of which the newest seconds are kept."""
+        self._backlog.say(pcm)
+        self._news.set()
 
     async def run(self, session: Wire, take: Callable[[Wire], None]) -> None:
         """Until the server closes the conversation, or the caller cancels. Raises AskError."""
@@ -64,8 +70,6 @@ class Link:
                     try:
                         if self._token is None:
                             await ws.send(json.dumps(update))
-                        else:
-                            self._open(ws)
                         while True:
                             self._take(ws, json.loads(await ws.recv()), take)
                             pause, until = SHORTEST, 0.0
@@ -109,6 +113,9 @@ class Link:
             granted = event["session"]["soundmind"]["resume"]
             self._token, self._seconds = granted["token"], granted["seconds"]
             self._open(ws)
+        elif event["type"] == "soundmind.resumed":
+            self._backlog.resumed(event["input_audio_ms"])
+            self._open(ws)
         take(event)
 
     def _open(self, ws: ClientConnection) -> None:
@@ -117,14 +124,16 @@ class Link:
 
     async def _send(self) -> None:
         while True:
-            data = json.dumps(await self._posted.get())
-            while True:
-                await self._ready.wait()
-                ws = self._ws
-                assert ws is not None
-                try:
-                    await ws.send(data)
-                    break
-                except ConnectionClosed:
-                    if self._ws is ws:
-                        self._ready.clear()
+            await self._ready.wait()
+            event, ws = self._backlog.next(), self._ws
+            if event is None:
+                self._news.clear()
+                await self._news.wait()
+                continue
+            assert ws is not None
+            try:
+                await ws.send(json.dumps(event))
+            except ConnectionClosed:
+                self._backlog.unsent(event)
+                if self._ws is ws:
+                    self._ready.clear()

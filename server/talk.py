@@ -139,8 +139,7 @@ class Talk:
             muted = self._manner.half_duplex and (self._making > 0 or not device.reel.silent(device.now()))
             packet = bytes(len(packet)) if muted else packet  # the server's clock of audio goes on
             self._view.level(packet, muted)
-            audio = base64.b64encode(packet).decode()
-            self._link.post({"type": "input_audio_buffer.append", "audio": audio})
+            self._link.say(packet)
 
     async def _type(self, lines: Lines) -> None:
         while (line := await lines.next()) is not None:

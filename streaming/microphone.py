@@ -72,8 +72,8 @@ class Microphone:
 
     @property
     def received(self) -> int:
-        """Samples that came: sample clock, what is no window yet included."""
-        return self._received
+        """Samples that came: sample clock, what is no window yet and what is not resampled yet included."""
+        return self._received + round(self._resampler.delay)
 
     @property
     def needed(self) -> int:

@@ -313,7 +313,8 @@ LINK = """
     const transport = {sent: [], send(event) { this.sent.push(event); }, close() {}, told, closed, query};
     opened.push(transport);
     if (query.resume) queueMicrotask(() => told(plan[opened.length - 1] === "expired"
-      ? {type: "error", error: {message: "no such session"}} : {type: "x", event_id: "e9"}));
+      ? {type: "error", error: {message: "no such session"}}
+      : {type: "soundmind.resumed", event_id: "e9", input_audio_ms: 30}));
     return transport;
   };
   const say = [];
@@ -344,6 +345,29 @@ async def test_a_dropped_line_is_resumed_with_its_token(blank: Page) -> None:
     assert query == {"resume": "t", "after": "e1"}
     assert sent == [{"type": "waiting"}]
     assert first[0]["session"]["soundmind"] == {"resume": True}
+
+
+async def test_sound_that_a_line_took_with_it_is_sent_again(blank: Page) -> None:
+    body = """
+      const pcm = await import("/pcm.js");
+      const tone = (n) => pcm.encode(new Int16Array(480).fill(n));
+      const packet = (n) => ({type: "input_audio_buffer.append", audio: tone(n)});
+      const heard = (line) => line.sent.map((event) => pcm.decode(event.audio)).map((s) => [s.length, s[0]]);
+      opened[0].told(token);
+      for (const n of [1, 2, 3]) link.send(packet(n)); // 20 ms each, and the server has 30
+      opened[0].closed();
+      link.send(packet(4));
+      while (say.length < 3) await new Promise((done) => setTimeout(done));
+      const first = heard(opened[1]);
+      opened[1].closed(); // and again: of the 50 ms that it was sent then it has none
+      while (say.length < 5) await new Promise((done) => setTimeout(done));
+      const second = heard(opened[2]);
+      for (let n = 0; n < 1000; n++) link.send(packet(n));
+      return [first, second, link.keptMs, link.sentMs];
+    """
+    first, second, kept, sent = await link(blank, [], body)
+    assert first == second == [[240, 2], [480, 3], [480, 4]]
+    assert (kept, sent) == (10_000, 30 + 50 + 20_000)
 
 
 async def test_an_expired_token_begins_a_new_session(blank: Page) -> None:

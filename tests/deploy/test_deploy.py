@@ -50,9 +50,9 @@ def test_the_proxies_ask_for_paths_that_there_are_and_know_the_same_servers() ->
     assert asked and asked[1] in paths()
     servers = re.findall(r"^    server (\S+) ", haproxy, re.MULTILINE)
     for name in servers:
-        for rule in (rf"-m beg {name}\.", rf"path_beg /v1/realtime/calls/rtc_{name}_", rf"ek_{name}_"):
+        for rule in (rf"-m beg {name}\.", rf"path_beg /v1/realtime/calls/rtc_{name}_"):
             assert re.search(rf"use-server {name} .*{rule}", haproxy), (name, rule)
-        assert nginx.count(f"rtc_{name}_") == nginx.count(f'"~ek_{name}_"') == 1
+        assert nginx.count(f"rtc_{name}_") == 1
     assert set(re.findall(r"^    upstream (\w+)", nginx, re.MULTILINE)) == {"everybody", *servers}
 
 

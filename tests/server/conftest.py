@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import torch
+
+from server.redis_store import RedisStore
+from server.store import MemoryStore, Store
+from tests.server.machines import redis
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +18,20 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis(tmp_path_factory.mktemp("redis")) as address:
+        yield address
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Store]:
+    """Of both kinds, which do the same."""
+    made: Store = MemoryStore() if request.param == "memory" else RedisStore(redis_url)
+    yield made
+    for key in ("a", "b"):
+        for owner in ("one", "two"):
+            await made.drop(key, owner)
+    await made.close()

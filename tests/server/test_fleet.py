@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from httpx import AsyncClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -134,14 +135,20 @@ async def test_whoever_comes_back_comes_to_the_server_that_has_it(fleet: Fleet) 
             await again.until("response.done")  # had another one taken it over, it would have asked Redis
             counts = [scraped(fleet.of(name, "/metrics"), "soundmind_sessions ") for name in fleet.ports]
             assert sorted(counts) == [0, 1]
-    secret = [f"ek_{name}_" for name in fleet.ports]
-    for value in secret:  # a secret that no server made: refused, by the one whose name it has
-        with pytest.raises(InvalidStatus) as refused:
-            async with connect(
-                f"{fleet.url}/v1/realtime", additional_headers={"Authorization": f"Bearer {value}0"}
-            ):
-                pass
-        assert refused.value.response.status_code == 401
+
+
+async def test_a_client_secret_opens_sessions_wherever_the_proxy_sends_them(fleet: Fleet) -> None:
+    async with AsyncClient(base_url=fleet.url.replace("ws", "http", 1), trust_env=False) as http:
+        made = await http.post("/v1/realtime/client_secrets", headers=KEY)
+    guest = {"Authorization": f"Bearer {made.json()['value']}"}
+    address = f"{fleet.url}/v1/realtime"
+    async with connect(address, additional_headers=guest) as one:
+        async with connect(address, additional_headers=guest) as two:
+            assert {await granted_by(one), await granted_by(two)} == set(fleet.ports)
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(address, additional_headers={"Authorization": "Bearer ek_0"}):
+            pass
+    assert refused.value.response.status_code == 401
 
 
 def scraped(url: str, name: str) -> float:

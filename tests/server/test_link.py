@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from server.ask import AskError
-from server.link import KEPT_PACKETS, Link
+from server.link import Link
 
 SESSION = {"type": "realtime"}
 Visit = Callable[[ServerConnection], Awaitable[None]]
@@ -49,8 +50,8 @@ async def test_it_comes_back_behind_the_last_event_and_goes_on_sending() -> None
         ws.transport.abort()
 
     async def again(ws: ServerConnection) -> None:
+        await ws.send(json.dumps({"type": "soundmind.resumed", "event_id": "e2", "input_audio_ms": 0}))
         got.append(json.loads(await ws.recv()))
-        await ws.send(json.dumps({"type": "soundmind.resumed", "event_id": "e2"}))
         await ws.close(1000)
 
     def dropped(text: str) -> None:
@@ -95,20 +96,29 @@ async def test_a_line_that_drops_before_a_token_is_granted_is_over() -> None:
         assert len(paths) == 1
 
 
-async def test_audio_is_dropped_where_too_much_waits_and_nothing_else() -> None:
-    got: list[str] = []
+async def test_audio_that_was_lost_with_the_line_is_sent_again_before_what_was_said_meanwhile() -> None:
+    got: list[bytes] = []
+    heard = asyncio.Event()
 
-    async def count(ws: ServerConnection) -> None:
+    async def audio(ws: ServerConnection, count: int) -> None:
+        got.extend([base64.b64decode(json.loads(await ws.recv())["audio"]) for _ in range(count)])
+
+    async def first(ws: ServerConnection) -> None:
         await grant(ws)
-        while not got or got[-1] != "last":
-            got.append(json.loads(await ws.recv())["type"])
+        await audio(ws, 3)
+        heard.set()
+        ws.transport.abort()
+
+    async def again(ws: ServerConnection) -> None:
+        del got[2:]  # of the third it has but the first millisecond
+        await ws.send(json.dumps({"type": "soundmind.resumed", "event_id": "e2", "input_audio_ms": 41}))
+        await audio(ws, 2)
         await ws.close(1000)
 
-    async with served(count) as (url, _):
-        link = Link(url, None, lambda text: None)
-        for _ in range(KEPT_PACKETS + 10):
-            link.post({"type": "input_audio_buffer.append", "audio": ""})
-        link.post({"type": "last"})
-        async with asyncio.timeout(30):
-            await link.run(SESSION, lambda event: None)
-    assert got == ["input_audio_buffer.append"] * KEPT_PACKETS + ["last"]
+    packets = [bytes([n]) * 960 for n in range(4)]  # 20 ms each
+    async with served(first, again) as (url, _):
+        link = Link(url, None, lambda text: link.say(packets[3]))
+        for packet in packets[:3]:
+            link.say(packet)
+        await link.run(SESSION, lambda event: None)
+    assert heard.is_set() and got == [*packets[:2], packets[2][48:], packets[3]]

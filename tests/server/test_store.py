@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from server.redis_store import RedisStore
-from server.store import Change, MemoryStore, Store, StoreError, Taken
-from tests.server.machines import redis
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis(tmp_path_factory.mktemp("redis")) as address:
-        yield address
-
-
-@pytest.fixture(params=["memory", "redis"])
-async def store(request: pytest.FixtureRequest, url: str) -> AsyncIterator[Store]:
-    made: Store = MemoryStore() if request.param == "memory" else RedisStore(url)
-    yield made
-    for key in ("a", "b"):
-        for owner in ("one", "two"):
-            await made.drop(key, owner)
-    await made.close()
+from server.store import Change, Store, StoreError, Taken
 
 
 def change(n: int, kept: int = 10) -> Change:

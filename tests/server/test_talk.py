@@ -164,6 +164,7 @@ class Proxy:
         self._port = int(url.rsplit(":", 1)[1])
         self._open: list[asyncio.StreamWriter] = []
         self.lines = 0
+        self.deaf = False  # what the client sends is lost
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, thither = await asyncio.open_connection("127.0.0.1", self._port)
@@ -173,7 +174,8 @@ class Proxy:
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             with suppress(ConnectionError):
                 while data := await source.read(65536):
-                    sink.write(data)
+                    if not (self.deaf and sink is thither):
+                        sink.write(data)
             sink.close()
 
         await asyncio.gather(pump(reader, thither), pump(there, writer))
@@ -182,6 +184,7 @@ class Proxy:
         for writer in self._open:
             writer.transport.abort()
         self._open.clear()
+        self.deaf = False
 
 
 @asynccontextmanager
@@ -211,6 +214,20 @@ async def test_a_line_that_drops_in_mid_reply_comes_back_and_nothing_is_missed()
             assert "1 plus 1 is 2." in shown() and "the line has dropped" in shown()
             device.say(pcm(600))  # and it goes on
             await eventually(lambda: shown().count("latency") == 2)
+
+
+async def test_what_was_said_while_the_line_was_going_is_heard_all_the_same() -> None:
+    engine, said = ScriptedEngine(), 2000
+    device = Fake(pcm(said))
+    async with serving(engine, ScriptedVoice()) as url, through(url) as (proxy, there):
+        async with terminal(there, device) as shown:
+            await eventually(lambda: len(device.speech) * 20 < said - 800)
+            proxy.deaf = True
+            await eventually(lambda: len(device.speech) * 20 < said - 1300)
+            proxy.cut()
+            await eventually(lambda: "latency" in shown())
+            assert "the line is back" in shown() and proxy.lines == 2
+    assert engine.requests[-1].audio_tokens >= said // 80
 
 
 async def test_a_conversation_that_is_not_kept_any_longer_is_told_in_one_line() -> None:
