@@ -89,14 +89,14 @@ class Guest(Protocol):
 class Parking:
     """The listeners of one engine. A cache that has told nothing since it was last looked at is let be.
 
-    For its figures are of its last step, and a request that ends makes none: where nothing is computed,
+    For its figures are of its last step, and a request that ends makes none. Where nothing is computed,
     nobody needs the room either.
     """
 
     def __init__(self, marks: Marks | None = None) -> None:
         self._marks = marks or Marks()
         self._guests: dict[Guest, int] = {}  # and their ranks
-        self._seen: dict[int, int] = {}  # what each rank had told when somebody was parked there
+        self._seen: dict[int, int] = {}  # how often each rank had told something
 
     @contextmanager
     def guest(self, guest: Guest, rank: int) -> Iterator[None]:
@@ -110,13 +110,11 @@ class Parking:
     def look(self, caches: Sequence[Cache], now: float) -> None:
         """Park where a cache runs short: one for each rank."""
         for rank, cache in enumerate(caches):
-            tokens = short(cache, self._marks)
-            if not tokens or self._seen.get(rank) == cache.told:
+            before, self._seen[rank] = self._seen.get(rank), cache.told
+            if before == cache.told:
                 continue
-            chosen = longest_idle(self._idle(rank), now, tokens, self._marks.idle_seconds)
-            if chosen:
-                self._seen[rank] = cache.told
-            for guest in chosen:
+            tokens = short(cache, self._marks)
+            for guest in longest_idle(self._idle(rank), now, tokens, self._marks.idle_seconds):
                 guest.park()
 
     def lend(self, rank: int, places: int, now: float) -> bool:

@@ -5,8 +5,7 @@
 One synchronous call does all of that; nothing is queued on the way. Tasks exist for the listener's
 request, for thoughts, replies and transcripts, and for the watchdog, all in one TaskGroup. What happens is
 told through `emit`, in order. When the engine dies the session goes on, and takes audio in; what was being
-thought or spoken goes on with the next engine, as the same reply. While it is idle its listener may be
-parked. Knows no wire format and no transport.
+thought or spoken goes on with the next engine, as the same reply. Knows no wire format and no transport.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from streaming.context import Context
 from streaming.endpointing import Doubted, NoTurn, Paused, Resumed, Started, Stopped
 from streaming.endpointing import Event as Sounded
 from streaming.engine import Engine
-from streaming.errors import EmptyBuffer, EngineUnavailable, SessionError, TooLong
+from streaming.errors import EmptyBuffer, EngineUnavailable, TooLong
 from streaming.events import (
     Cleared,
     Committed,
@@ -88,9 +87,8 @@ class Session:
         patience: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`appended` (the seconds it took), `speculated` (whether it was heard, and its tokens until then)
-        and `parked` (or no longer) are for metrics. `parking` may park it. `patience`: seconds that a reply
-        waits for an engine."""
+        """`appended` (seconds), `speculated` (whether it was heard, and its tokens until then), `parked`: for
+        metrics. `parking` may park it while it is idle; `patience`: seconds that a reply waits."""
         self._engine = engine
         self._emit = emit
         self._told_append = appended
@@ -102,7 +100,6 @@ class Session:
         self._state = State.IDLE
         self._turn_id = ""
         self._turn_start = 0  # sample clock
-        self._judging: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._memory = Memory(
             engine,
@@ -447,29 +444,14 @@ class Session:
             case _ if not self._memory.hearing:
                 pass  # the turn was ended by something else within the same window
             case Paused(at):
-                self._judge(at)
+                if isinstance(self._settings.turn_detection, SemanticVad):
+                    self._thinker.judge(lambda over: self._microphone.judge(at, over))
                 if self._settings.speculation and self._answers:
                     self._happened(Happened.PAUSE)
             case Resumed():
                 self._happened(Happened.RESUMED)
             case Stopped():
                 self._turn_over(event.last_voiced)
-
-    def _judge(self, at: int) -> None:
-        """Ask the model whether the turn is over, where that matters."""
-        if self._judging is not None:
-            self._judging.cancel()
-        context = self._memory.unfinished()
-        if context is not None and isinstance(self._settings.turn_detection, SemanticVad):
-            self._judging = self._spawn(self._ending(at, context))
-
-    async def _ending(self, at: int, context: Context) -> None:
-        try:
-            over = await self._engine.ending(context)
-        except (SessionError, EngineUnavailable):
-            return  # then its eagerness alone decides
-        if over is not None:
-            self._microphone.judge(at, over)
 
     def _speech_started(self, at: int) -> None:
         self._replies.quiet = None

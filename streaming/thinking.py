@@ -58,6 +58,7 @@ class Thinker:
         self._patience = patience
         self._ahead: Thought | None = None  # unheard
         self._draft: Thought | None = None  # about the turn's beginning; its thoughts go on meanwhile
+        self._judging: asyncio.Task[None] | None = None
         self.dictations: dict[str, Dictation] = {}  # under way, by their items
 
     def about(self, settings: SessionSettings, request: ResponseRequest, instead: Context | None) -> Thought:
@@ -143,6 +144,22 @@ class Thinker:
     def _drop(self, thought: Thought) -> None:
         thought.abort()
         self._speculated(False, thought.tokens)
+
+    def judge(self, told: Callable[[float], None]) -> None:
+        """Ask how likely the turn that is being spoken is over; whoever asked before is not told any more."""
+        if self._judging is not None:
+            self._judging.cancel()
+        context = self._memory.unfinished()
+        if context is not None:
+            self._judging = self._spawn(self._judge(context, told))
+
+    async def _judge(self, context: Context, told: Callable[[float], None]) -> None:
+        try:
+            over = await self._engine.ending(context)
+        except (SessionError, EngineUnavailable):
+            return  # then its eagerness alone decides
+        if over is not None:
+            told(over)
 
     def write_down(self, item_id: str, seconds: float, encoding: Encoding) -> None:
         """The turn that has just ended, and tell it as it comes. `seconds`: its length."""

@@ -17,6 +17,7 @@ from server.connection import LiveSession
 from server.observer import Observer
 from server.serving import bind, listening
 from streaming.events import Event, SessionSettings
+from streaming.parking import Parking
 from streaming.session import Session
 from streaming.supervisor import Supervisor
 from streaming.vad import SpeechDetector
@@ -39,7 +40,10 @@ def append(audio: bytes) -> Wire:
 
 @asynccontextmanager
 async def serving(
-    engine: ScriptedEngine | Supervisor, voice: ScriptedVoice | None = None, **options: Any
+    engine: ScriptedEngine | Supervisor,
+    voice: ScriptedVoice | None = None,
+    parking: Parking | None = None,
+    **options: Any,
 ) -> AsyncIterator[str]:
     """The whole server but for its engine, mostly; gives ws://HOST:PORT. `options`: those of `create_app`."""
     if voice is not None:
@@ -53,6 +57,8 @@ async def serving(
             settings,
             appended=observer.appended,
             speculated=observer.speculated,
+            parked=observer.parked,
+            parking=parking,
             voice=voice,
         )
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from httpx import AsyncClient
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server.limits import Limits
 from server.resume import Log, ResumeFailed
+from streaming.parking import Marks, Parking
 from tests.scripted import REPLY, ScriptedEngine
 from tests.server.client import Client, eventually, idle, serving, talking
 from tests.streaming.talk import text_of
@@ -108,6 +111,43 @@ async def test_dropped_in_mid_turn_the_audio_is_kept_and_the_turn_goes_on() -> N
             assert "input_audio_buffer.speech_started" not in again.kinds()
         assert engine.requests[-1].audio_tokens > 1500 // 80  # both halves, as one turn
         assert sum(i == engine.prompt.audio_start for i in engine.requests[-1].ids) == 1
+
+
+async def test_a_parked_conversation_is_gone_on_with_over_another_line() -> None:
+    engine, parking = ScriptedEngine(), Parking(Marks(idle_seconds=0.0))
+    engine.kv_used = engine.kv_tokens
+
+    async def told(name: str) -> float:
+        async with AsyncClient(base_url=url.replace("ws", "http", 1), trust_env=False) as client:
+            lines = (await client.get("/metrics")).text.splitlines()
+        return float(dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")[f"soundmind_{name}"])
+
+    async def parked() -> None:
+        engine.kv_told += 1
+        parking.look(engine.caches(), time.monotonic())
+        await idle(engine)
+        assert await told("parked_listeners") == 1
+
+    async with serving(engine, parking=parking) as url:
+        tasks = len(asyncio.all_tasks())
+        async with talking(url) as client:
+            token = await granted(client)
+            await client.say()
+            await client.hush()
+            await client.until("response.done")
+            await parked()
+            last = drop(client)
+            async with back(url, token, last) as again:
+                await again.until("soundmind.resumed")
+                assert engine.running() == 0
+                await again.say()
+                await again.hush()
+                await again.until("response.done")
+                assert SAID in text_of(engine.requests[-1])
+                assert await told("parked_listeners") == 0
+                await parked()
+        await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
+        assert (await told("parked_listeners"), await told("parkings_total")) == (0, 2)
 
 
 async def test_a_client_that_closes_has_left() -> None:

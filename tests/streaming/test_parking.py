@@ -77,9 +77,19 @@ def test_each_cache_is_looked_at_by_itself() -> None:
 def test_nobody_is_parked_before_their_time() -> None:
     parking, guest = Parking(MARKS), Resting(15.0)
     with parking.guest(guest, 0):
-        for now, parked in ((20.0, 0), (24.9, 0), (25.0, 1), (26.0, 1)):
-            parking.look([full(1)], now)
+        for told, (now, parked) in enumerate(((20.0, 0), (24.9, 0), (25.0, 1), (26.0, 1))):
+            parking.look([full(told)], now)
             assert guest.parked == parked
+
+
+def test_where_nothing_is_computed_nobody_needs_the_room() -> None:
+    parking, guest = Parking(MARKS), Resting(0.0)
+    with parking.guest(guest, 0):
+        parking.look([full(1)], 5.0)
+        parking.look([full(1)], 20.0)
+        assert not guest.parked
+        parking.look([full(2)], 21.0)
+    assert guest.parked == 1
 
 
 def test_a_cache_is_let_be_until_it_tells_what_came_of_it() -> None:
