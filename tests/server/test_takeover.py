@@ -216,3 +216,21 @@ async def test_the_other_server_is_found_by_its_name() -> None:
         client = Client(ws)
         await client.next()
         assert (await granted(client)).startswith("a.")
+
+
+async def test_a_conversation_keeps_its_model_and_goes_where_that_is() -> None:
+    store = MemoryStore()
+    options: dict[str, Any] = {"store": store, "adapters": ("curt",)}
+    async with (
+        serving(ScriptedEngine(), name="s0", **options) as one,
+        serving(ScriptedEngine(), name="s1", store=store, adapters=("formal",)) as without,
+        serving(ScriptedEngine(), name="s2", **options) as two,
+        connect(f"{one}/v1/realtime?model=curt") as ws,
+    ):
+        client = Client(ws)
+        token = await granted(client)
+        last = drop(client)
+        await refused(without, token, last)
+        async with back(two, token, last) as again:
+            await again.until("soundmind.resumed")
+            assert (await again.update(instructions="be brief"))["session"]["model"] == "curt"

@@ -85,11 +85,9 @@ def test_nobody_is_parked_before_their_time() -> None:
 def test_where_nothing_is_computed_nobody_needs_the_room() -> None:
     parking, guest = Parking(MARKS), Resting(0.0)
     with parking.guest(guest, 0):
-        parking.look([full(1)], 5.0)
-        parking.look([full(1)], 20.0)
-        assert not guest.parked
-        parking.look([full(2)], 21.0)
-    assert guest.parked == 1
+        for told, now, parked in ((1, 5.0, 0), (1, 20.0, 0), (2, 21.0, 1)):
+            parking.look([full(told)], now)
+            assert guest.parked == parked
 
 
 def test_a_cache_is_let_be_until_it_tells_what_came_of_it() -> None:
