@@ -67,7 +67,16 @@ class Share:
 
 def share(rights: Sequence[Sequence[bool]]) -> Share:
     """`rights`: of each question, by seed. Seeds of one question are not independent of each other."""
-    means = [statistics.mean(one) for one in rights]
+    return _share([statistics.mean(one) for one in rights])
+
+
+def gain(before: Sequence[Sequence[bool]], after: Sequence[Sequence[bool]]) -> Share:
+    """What more is right of the same questions, each against itself."""
+    pairs = zip(before, after, strict=True)
+    return _share([statistics.mean(then) - statistics.mean(first) for first, then in pairs])
+
+
+def _share(means: Sequence[float]) -> Share:
     half = 1.96 * statistics.stdev(means) / math.sqrt(len(means)) if len(means) > 1 else 0.0
     return Share(statistics.mean(means), half, len(means))
 
@@ -195,11 +204,13 @@ def tables(results: Results) -> str:
         n = share(list(rows[0][1]["votes"].values())[0]).n
         out.append(f"**{kind}**, n = {n}: right answers in %, by tokens of thoughts, then by votes\n")
         votes = list(rows[0][1]["votes"])
-        heads = [*BUDGETS, *(f"{v} votes" for v in votes if v != "1"), "tokens thought", "of the sound"]
+        heads = [*BUDGETS, *(f"{v} votes" for v in votes if v != "1")]
+        heads += ["gained by thinking", "tokens thought", "of the sound"]
         out.append(f"| checkpoint | {' | '.join(heads)} |\n{'|---' * (len(heads) + 1)}|")
         for model, found in rows:
             cells = [str(share(found["budgets"][column])) for column in BUDGETS]
             cells += [str(share(found["votes"][v])) for v in votes if v != "1"]
+            cells.append(str(gain(found["budgets"]["0"], found["budgets"]["unlimited"])))
             cells += [f"{found['tokens']:.1f}", f"{100 * found['acoustic']:.0f} %"]
             out.append(f"| {model} | {' | '.join(cells)} |")
         out.append("")

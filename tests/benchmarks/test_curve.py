@@ -13,6 +13,7 @@ from benchmarks.curve import (
     BUDGETS,
     END,
     elected,
+    gain,
     inserted,
     kept,
     measured,
@@ -38,6 +39,14 @@ def test_an_interval_is_over_questions_not_over_seeds() -> None:
     assert sure.mean == 0.5 and sure.half == pytest.approx(1.96 * 0.5025 / 10, rel=1e-3) and sure.n == 100
     wavering = share([[True, False]] * 100)
     assert wavering.mean == 0.5 and wavering.half == 0.0
+
+
+def test_a_gain_is_of_each_question_against_itself() -> None:
+    found = gain([[False]] * 50 + [[True]] * 50, [[True]] * 50 + [[True]] * 50)
+    assert found.mean == 0.5 and found.n == 100
+    assert gain([[True], [False]] * 50, [[True], [False]] * 50).half == 0.0
+    with pytest.raises(ValueError, match="shorter"):
+        gain([[True], [False]], [[True]])
 
 
 def test_a_table_is_put_between_its_marks() -> None:
