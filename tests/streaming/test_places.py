@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.errors import SessionFull
-from streaming.places import PLACE, Place, Places, alone
+from streaming.places import PLACE, RANK, Place, Places, alone
+
+
+@pytest.fixture(autouse=True)
+def left() -> Iterator[None]:
+    """Here places are left in any order, as in no task: what is in one's place then is nobody's."""
+    yield
+    PLACE.set(None)
+    RANK.set(None)
 
 
 def lending(*places: Place) -> Callable[[int], bool]:
