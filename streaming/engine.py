@@ -377,7 +377,9 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
     for handler in logging.getLogger("vllm").handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream.closed:
             handler.stream = sys.stderr  # what it was when vLLM was imported, above
-    return VllmEngine(llm, figures, config, prompt, folder, _others(before))
+    engine = VllmEngine(llm, figures, config, prompt, folder, _others(before))
+    del llm  # vLLM's first import keeps this frame for good, and with it would keep a dead engine's caches
+    return engine
 
 
 def _lora(adapters: Mapping[str, Path]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ sessions and no conversation.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from streaming.parking import Cache, Parking
 from streaming.places import Places
 
 WATCH_SECONDS = 0.25
+SWEEP_SECONDS = 1.0  # after an engine has come up
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds before a start, which takes long enough itself
 SETTLED_SECONDS = 60.0  # who has lived so long did not die of its start
 
@@ -136,6 +138,10 @@ class Supervisor:
         self._engine, self._since = engine, self._clock()
         logger.warning("engine generation %d is up after %.0f s", self.generation, self._since - began)
         self._turn_over()
+        # Whoever waited goes on, and lets go of the dead one. Its parts refer to each other, some 50 MiB: the
+        # collector would come to them in hours.
+        await asyncio.sleep(SWEEP_SECONDS)
+        gc.collect()
 
     def _turn_over(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

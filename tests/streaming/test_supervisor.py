@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 
 import pytest
 
+import streaming.supervisor as supervising_module
 from streaming.context import Context
 from streaming.engine import Sampling
 from streaming.errors import EngineUnavailable, SessionFull
@@ -63,6 +66,29 @@ async def test_a_dead_engine_is_closed_and_followed_by_another() -> None:
         assert supervisor.generation == 2 and not starts.made[0].alive
         assert await output(supervisor) == first
         assert len(starts.made) == 2
+
+
+async def test_nothing_of_a_dead_engine_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its parts refer to each other, and the collector would not come by for hours."""
+    monkeypatch.setattr(supervising_module, "SWEEP_SECONDS", 0.01)
+    starts = Starts()
+    gc.disable()
+    try:
+        async with supervising(starts) as supervisor:
+            dead = starts.made[0]
+            dead.itself = dead  # type: ignore[attr-defined]
+            gone = asyncio.Event()
+            left = weakref.ref(dead, lambda left: gone.set())
+            dead.kill()
+            with pytest.raises(EngineUnavailable):
+                await output(supervisor)
+            starts.made.clear()
+            del dead
+            await supervisor.ready()
+            await asyncio.wait_for(gone.wait(), 5)
+            assert left() is None
+    finally:
+        gc.enable()
 
 
 async def test_requests_under_way_end_with_their_engine() -> None:
