@@ -26,7 +26,7 @@ from streaming.places import Places
 from tests.scripted import ScriptedEngine
 from tests.streaming.talk import Talk, live, text_of
 from tests.streaming.test_session_engine import going_on, question
-from tests.streaming.test_speculation import command, told_in_order, turns_ended
+from tests.streaming.test_speculation import happen, told_in_order, turns_ended
 from tests.voices import ScriptedVoice
 
 PLAIN = SessionSettings(speculation=False)
@@ -352,18 +352,7 @@ async def test_parked_at_any_moment_of_any_conversation(seed: int) -> None:
         for _ in range(25):
             if r.random() < 0.2:
                 engine.gate = None if engine.gate else asyncio.Event()
-            if r.random() < 0.2:
-                if engine.alive:
-                    engine.kill()
-                else:
-                    engine.revive()
-            if r.random() < 0.6:
-                await t.send(r.choice([40, 100, 250, 600]), 0.5)
-                await t.send(r.choice([100, 200, 400, 700]), 0.0)
-            else:
-                command(t, r, base)
-            for _ in range(r.choice([0, 1, 2, 5, 100])):
-                await asyncio.sleep(0)
+            await happen(t, r, base, dies=0.2, speaks=0.6)
             if engine.alive and r.random() < 0.7 and await t.fill_now():
                 parkings += 1
             told_in_order(t)

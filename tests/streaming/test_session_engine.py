@@ -31,7 +31,7 @@ from streaming.events import (
 )
 from tests.scripted import REPLY, ScriptedEngine
 from tests.streaming.talk import Talk, talk, text_of
-from tests.streaming.test_speculation import command, told_in_order, turns_ended
+from tests.streaming.test_speculation import happen, told_in_order, turns_ended
 from tests.voices import ScriptedVoice
 
 PLAIN = SessionSettings(speculation=False)
@@ -428,18 +428,7 @@ async def test_killed_at_any_moment_of_any_conversation(seed: int) -> None:
                 if engine.gate:
                     engine.gate.set()
                 engine.gate = None if engine.gate else asyncio.Event()
-            if r.random() < 0.4:
-                if engine.alive:
-                    engine.kill()
-                else:
-                    engine.revive()
-            if r.random() < 0.8:
-                await t.send(r.choice([40, 100, 250, 600]), 0.5)
-                await t.send(r.choice([100, 200, 400, 700]), 0.0)
-            else:
-                command(t, r, base)
-            for _ in range(r.choice([0, 1, 2, 5, 100])):
-                await asyncio.sleep(0)
+            await happen(t, r, base, dies=0.4, speaks=0.8)
             told_in_order(t)
         if engine.gate:
             engine.gate.set()

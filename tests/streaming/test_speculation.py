@@ -183,8 +183,7 @@ async def test_whatever_happens_nothing_leaks_and_everything_ends(seed: int) -> 
             if r.random() < 0.1:
                 engine.refusal = r.choice([Refused("no"), Forgotten("lost")])
             if r.random() < 0.8:
-                await t.send(r.choice([40, 100, 250, 600]), 0.5)
-                await t.send(r.choice([100, 200, 400, 700]), 0.0)
+                await utter(t, r)
             else:
                 command(t, r, replace(base, turn_detection=r.choice(detections)))
             if r.random() < 0.5:
@@ -214,6 +213,27 @@ def command(t: Talk, r: random.Random, settings: SessionSettings) -> None:
         r.choice(commands)()
     except SessionError:
         pass
+
+
+async def utter(t: Talk, r: random.Random) -> None:
+    """Some sound, and some silence."""
+    await t.send(r.choice([40, 100, 250, 600]), 0.5)
+    await t.send(r.choice([100, 200, 400, 700]), 0.0)
+
+
+async def happen(t: Talk, r: random.Random, settings: SessionSettings, dies: float, speaks: float) -> None:
+    """With these chances the engine dies or comes back, and somebody speaks, or else a command is given."""
+    if r.random() < dies:
+        if t.engine.alive:
+            t.engine.kill()
+        else:
+            t.engine.revive()
+    if r.random() < speaks:
+        await utter(t, r)
+    else:
+        command(t, r, settings)
+    for _ in range(r.choice([0, 1, 2, 5, 100])):
+        await asyncio.sleep(0)
 
 
 def turns_ended(t: Talk) -> None:
