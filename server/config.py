@@ -64,6 +64,7 @@ class Config:
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
     engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died, or for a place
+    engine_hang_s: float = 60.0  # that an engine may owe an answer and do nothing, before it counts as dead
     overcommit: float = 1.0  # conversations to a place in the KV cache: idle ones lend theirs
     resume_s: float = 60.0  # that a conversation is kept whose line has dropped
     lora: tuple[str, ...] = ()  # NAME=FOLDER: adapters, which clients ask for as models
@@ -161,6 +162,7 @@ NUMBERS: dict[str, tuple[Any, str]] = {
     "replies_per_minute": (int, "a whole number"),
     "connect_seconds": (int | float, "a number"),
     "engine_patience_s": (int | float, "a number"),
+    "engine_hang_s": (int | float, "a number"),
     "overcommit": (int | float, "a number"),
     "resume_s": (int | float, "a number"),
     "drain_s": (int | float, "a number"),
@@ -174,6 +176,7 @@ POSITIVE = (
     "replies_per_minute",
     "connect_seconds",
     "engine_patience_s",
+    "engine_hang_s",
     "resume_s",
     "drain_s",
 )

@@ -158,9 +158,10 @@ closes, or `hangup`, ends the call. A WebSocket comes back as a WebSocket, a cal
 
 ### The engine
 
-An engine that dies has a successor. Sessions go on meanwhile and take audio and events in; a response in the
-making goes on as the same response, behind what was told of it, and a turn that ended meanwhile is answered
-late. Where there is no engine for as long as `engine_patience_s` says (120 s), the response fails with
+An engine that dies has a successor; so has one that owes an answer and does nothing for `engine_hang_s`
+(60 s). Sessions go on meanwhile and take audio and events in; a response in the making goes on as the same
+response, behind what was told of it, and a turn that ended meanwhile is answered late. Where there is no
+engine for as long as `engine_patience_s` says (120 s), the response fails with
 `engine_unavailable`, and the session still goes on. `/healthz` says `ok`, `full` (200), `restarting` or
 `draining` (503), with the `generation` of the engine; `/readyz` says whether a proxy should send callers:
 200 any, 404 (full) those who come back, 503 nobody.

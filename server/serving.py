@@ -188,7 +188,7 @@ async def _engine(config: Config, say: Say) -> AsyncIterator[Supervisor]:
         folder = await asyncio.to_thread(checkpoint.resolve, config.model)
 
         def start() -> Awaitable[VllmEngine]:
-            return VllmEngine.start(folder, config.vllm_args, config.adapters)
+            return VllmEngine.start(folder, config.vllm_args, config.adapters, config.engine_hang_s)
 
         async with supervised(start, config.overcommit) as engine:
             try:

@@ -20,7 +20,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, redirect_stderr, suppress
+from contextlib import aclosing, contextmanager, nullcontext, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,10 +37,12 @@ from streaming.errors import EngineUnavailable, Forgotten, Refused
 from streaming.figures import Figures
 from streaming.parking import Cache
 from streaming.places import ADAPTER, RANK, Places
+from streaming.pulse import Pulse
 from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
 END_SECONDS = 1.0  # for a process to end by itself
+HANG_SECONDS = 60.0  # that it may owe an answer and take no step
 ENVIRONMENT = {  # of the engine's processes, where the user's own does not say otherwise
     "TRANSFORMERS_VERBOSITY": "error",
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
@@ -136,8 +138,9 @@ class VllmEngine:
         prompt: Prompt,
         folder: Path,
         processes: Sequence[psutil.Process] = (),
+        hang: float = HANG_SECONDS,
     ) -> None:
-        """`processes`: that it has started, and that end with it."""
+        """`processes`: that it has started, and that end with it. `hang`: seconds."""
         self._llm = llm
         self.figures = figures
         self.name = folder.name
@@ -152,15 +155,21 @@ class VllmEngine:
         self._dead = False
         self._limits: set[asyncio.Timeout] = set()  # of what is awaited
         self._processes = processes
+        self._pulses = [Pulse(hang) for _ in range(self.ranks)]
         self.adapters: Mapping[str, Any] = {}  # vLLM's requests for them, by name
 
     @classmethod
     async def start(
-        cls, folder: Path, vllm_args: Sequence[str] = (), adapters: Mapping[str, Path] | None = None
+        cls,
+        folder: Path,
+        vllm_args: Sequence[str] = (),
+        adapters: Mapping[str, Path] | None = None,
+        hang: float = HANG_SECONDS,
     ) -> VllmEngine:
         """Bring the engine up on a checkpoint, in 20 to 35 s. `vllm_args` go to vLLM's own parser.
 
         `adapters`: LoRA adapters for its decoder, by the names that conversations ask for them with.
+        `hang`: seconds after which it counts as dead, if it owes somebody an answer and takes no step.
 
         Raises CheckpointError for what is no complete checkpoint, before anything is started, and
         EngineStartError when vLLM refuses.
@@ -172,7 +181,7 @@ class VllmEngine:
             # One slot stays empty, the last: on the CPU vLLM looks for "none" at -1 (lora/ops/torch_ops): a
             # request without an adapter would get another's as soon as both are in one batch.
             arguments = ["--enable-lora", "--max-loras", str(len(named) + 1), *arguments]
-        engine = await asyncio.to_thread(_create, folder, config, arguments)
+        engine = await asyncio.to_thread(_create, folder, config, arguments, hang)
         engine.adapters = _lora(named)
         return engine
 
@@ -182,10 +191,12 @@ class VllmEngine:
         Requests under way end with EngineUnavailable: vLLM tells them only where its own output task is the
         first to see the death, which the shutdown cancels.
         """
-        self._dead = True
+        hangs, self._dead = self.hangs, True
         for limit in self._limits:
             limit.reschedule(asyncio.get_running_loop().time())
         await asyncio.sleep(0)  # they are interrupted while there still is something to abort them
+        if hangs:  # vLLM would wait for it to end by itself, and everybody here with vLLM
+            await asyncio.to_thread(_end, self._processes, 0.0)
         llm, self._llm = self._llm, None
         sockets = llm.engine_core.resources.ctx
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
@@ -195,7 +206,14 @@ class VllmEngine:
 
     @property
     def alive(self) -> bool:
-        return self._llm is not None and not self._dead and not self._llm.errored
+        return self._llm is not None and not self._dead and not self._llm.errored and not self.hangs
+
+    @property
+    def hangs(self) -> bool:
+        """It runs, and answers nobody. Whoever wants to know has to ask often."""
+        now = time.monotonic()
+        told = zip(self._pulses, self.figures.ranks, strict=True)
+        return any([pulse.hung(rank.told, now) for pulse, rank in told])  # each of them looks
 
     async def ready(self) -> None:
         if not self.alive:
@@ -319,12 +337,14 @@ class VllmEngine:
 
         if not self.alive:
             raise EngineUnavailable("the engine is not running")
+        name, rank = uuid.uuid4().hex, RANK.get()
+        listens = isinstance(prompt, AsyncGenerator)  # mostly for somebody to speak, and that may be hours
+        pulse = None if listens or (rank is None and self.ranks > 1) else self._pulses[rank or 0]
         try:
-            name, rank = uuid.uuid4().hex, RANK.get()
             lora = self.adapters.get(ADAPTER.get() or "")
             generated = self._llm.generate(prompt, params, name, lora_request=lora, data_parallel_rank=rank)
             async with aclosing(generated) as outputs:
-                while (output := await self._while_it_lives(outputs)) is not None:
+                while (output := await self._while_it_lives(outputs, pulse)) is not None:
                     yield output
         except EngineDeadError as error:
             self._dead = True
@@ -332,13 +352,14 @@ class VllmEngine:
         except VLLMClientError as error:
             raise Refused(str(error)) from error
 
-    async def _while_it_lives(self, outputs: AsyncGenerator[Any, None]) -> Any | None:
+    async def _while_it_lives(self, outputs: AsyncGenerator[Any, None], pulse: Pulse | None) -> Any | None:
         """The next one; None at the end. Raises EngineUnavailable when the engine is closed meanwhile."""
         limit = asyncio.timeout(None)
         try:
-            async with limit:
-                self._limits.add(limit)
-                return await anext(outputs, None)
+            with nullcontext() if pulse is None else pulse.owing():
+                async with limit:
+                    self._limits.add(limit)
+                    return await anext(outputs, None)
         except TimeoutError as error:
             if limit.expired():
                 raise EngineUnavailable("the engine has died") from error
@@ -353,7 +374,7 @@ class VllmEngine:
         return audio_prompt(list(context.ids), items)
 
 
-def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> VllmEngine:
+def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str], hang: float) -> VllmEngine:
     """Blocks for as long as the engine takes to start. Raises EngineStartError."""
     before = set(_engine_processes())
     quiet = ENVIRONMENT["VLLM_LOGGING_LEVEL"]
@@ -377,7 +398,7 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str]) -> Vll
     for handler in logging.getLogger("vllm").handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream.closed:
             handler.stream = sys.stderr  # what it was when vLLM was imported, above
-    engine = VllmEngine(llm, figures, config, prompt, folder, _others(before))
+    engine = VllmEngine(llm, figures, config, prompt, folder, _others(before), hang)
     del llm  # vLLM's first import keeps this frame for good, and with it would keep a dead engine's caches
     return engine
 
@@ -412,9 +433,9 @@ def _others(known: Collection[psutil.Process]) -> list[psutil.Process]:
     return [process for process in _engine_processes() if process not in known]
 
 
-def _end(processes: Sequence[psutil.Process]) -> None:
-    """Blocks for up to a second while they end by themselves. Reaps none: that is their parents' affair."""
-    last = time.monotonic() + END_SECONDS
+def _end(processes: Sequence[psutil.Process], seconds: float = END_SECONDS) -> None:
+    """Blocks for so long while they end by themselves. Reaps none: that is their parents' affair."""
+    last = time.monotonic() + seconds
     while (left := [process for process in processes if _runs(process)]) and time.monotonic() < last:
         time.sleep(0.02)
     for process in left:

@@ -30,6 +30,7 @@ FAULTS = (
     "engine killed twice in a row",
     "engine restart that fails",
     "engine that stays away",
+    "engine that hangs",
     "engine forgets the audio",
     "engine refuses a request",
     "KV cache runs short",
