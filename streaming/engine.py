@@ -19,9 +19,10 @@ import os
 import sys
 import time
 import uuid
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, nullcontext, redirect_stderr, suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, nullcontext, redirect_stderr
 from dataclasses import dataclass
+from functools import _lru_cache_wrapper
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ from model import checkpoint
 from model.config import StepAudio2Config
 from model.errors import UserError
 from model.prompt import Prompt
+from streaming import processes
 from streaming.context import Context
 from streaming.errors import EngineUnavailable, Forgotten, Refused
 from streaming.figures import Figures
@@ -41,8 +43,8 @@ from streaming.pulse import Pulse
 from streaming.quiet import hold_back
 
 BLOCK = 32  # tokens a KV block: small, since only whole blocks are found in the prefix cache
-END_SECONDS = 1.0  # for a process to end by itself
 HANG_SECONDS = 60.0  # that it may owe an answer and take no step
+TOKENIZERS = "vllm.multimodal", "vllm.renderers", "vllm.tokenizers"  # have caches by tokenizer
 ENVIRONMENT = {  # of the engine's processes, where the user's own does not say otherwise
     "TRANSFORMERS_VERBOSITY": "error",
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
@@ -196,13 +198,14 @@ class VllmEngine:
             limit.reschedule(asyncio.get_running_loop().time())
         await asyncio.sleep(0)  # they are interrupted while there still is something to abort them
         if hangs:  # vLLM would wait for it to end by itself, and everybody here with vLLM
-            await asyncio.to_thread(_end, self._processes, 0.0)
+            await asyncio.to_thread(processes.end, self._processes, 0.0)
         llm, self._llm = self._llm, None
         sockets = llm.engine_core.resources.ctx
         llm.shutdown()  # not in a thread: its own output task must not run on meanwhile
         llm.shutdown = lambda: None  # its __del__ calls it again, maybe when the interpreter is going down
-        await asyncio.to_thread(_end, self._processes)
+        await asyncio.to_thread(processes.end, self._processes)
         sockets.destroy(linger=0)  # vLLM has closed all of them, and leaves their context to the collector
+        _forget_tokenizers()
 
     @property
     def alive(self) -> bool:
@@ -376,7 +379,7 @@ class VllmEngine:
 
 def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str], hang: float) -> VllmEngine:
     """Blocks for as long as the engine takes to start. Raises EngineStartError."""
-    before = set(_engine_processes())
+    before = set(processes.running())
     quiet = ENVIRONMENT["VLLM_LOGGING_LEVEL"]
     verbose = os.environ.get("VLLM_LOGGING_LEVEL", quiet) != quiet
     for name, value in ENVIRONMENT.items():
@@ -393,14 +396,22 @@ def _create(folder: Path, config: StepAudio2Config, vllm_args: list[str], hang: 
             figures = Figures(arguments.data_parallel_size)
             llm = AsyncLLM.from_engine_args(arguments, stat_loggers=[figures.of])
         except Exception as error:
-            _end(_others(before))
+            processes.end(processes.others(before))
             raise EngineStartError(held.root_cause() or _one_line(error)) from error
     for handler in logging.getLogger("vllm").handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream.closed:
             handler.stream = sys.stderr  # what it was when vLLM was imported, above
-    engine = VllmEngine(llm, figures, config, prompt, folder, _others(before), hang)
+    engine = VllmEngine(llm, figures, config, prompt, folder, processes.others(before), hang)
     del llm  # vLLM's first import keeps this frame for good, and with it would keep a dead engine's caches
     return engine
+
+
+def _forget_tokenizers() -> None:
+    """Those that vLLM made for an engine, and keeps in its caches of functions of them."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(TOKENIZERS)]
+    for function in [value for module in modules for value in vars(module).values()]:
+        if isinstance(function, _lru_cache_wrapper):
+            function.cache_clear()
 
 
 def _lora(adapters: Mapping[str, Path]) -> Mapping[str, Any]:
@@ -417,37 +428,6 @@ def _least(told: Any, token_ids: Sequence[int]) -> float:
     if not told:
         return 1.0
     return min(math.exp(at[token].logprob) for at, token in zip(told, token_ids, strict=True))
-
-
-def _engine_processes() -> list[psutil.Process]:
-    """vLLM's, among all that this process has started: they name themselves."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if child.name().startswith("VLLM::"):
-                found.append(child)
-    return found
-
-
-def _others(known: Collection[psutil.Process]) -> list[psutil.Process]:
-    return [process for process in _engine_processes() if process not in known]
-
-
-def _end(processes: Sequence[psutil.Process], seconds: float = END_SECONDS) -> None:
-    """Blocks for so long while they end by themselves. Reaps none: that is their parents' affair."""
-    last = time.monotonic() + seconds
-    while (left := [process for process in processes if _runs(process)]) and time.monotonic() < last:
-        time.sleep(0.02)
-    for process in left:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _arguments(folder: Path, vllm_args: list[str]) -> Any:

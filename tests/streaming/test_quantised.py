@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from pathlib import Path
 
 import torch
@@ -65,5 +67,9 @@ async def test_nano_with_eight_bit_weights_answers(tmp_path: Path) -> None:
         asked = prompt.human_text("what is twenty seven plus fifteen") + prompt.assistant_open(True)
         text, _ = await output(engine, Context.of(asked), 100)
         assert "27 plus 15 is 42" in text, text
+        tokenizer = weakref.ref(engine._llm.get_tokenizer())
     finally:
         await engine.close()
+    del engine
+    gc.collect()
+    assert tokenizer() is None  # nothing of a closed engine stays
