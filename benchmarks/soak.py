@@ -1,9 +1,9 @@
 """Hours of callers, one in ten of them rude, and an engine that is killed: what grows, and what is lost.
 
-    python -m benchmarks.soak [--minutes 120] [--callers 10] [--kill 10] [--out benchmarks/results]
+    python -m benchmarks.soak [--minutes 120] [--callers 10] [--kill 10] [--overcommit 1] [--out …/results]
 
-One server, started as a user starts it, with a cache that holds little more than these callers and a log on
-a full disk. The good callers are those of `soundmind bench load`; the rude ones cut their lines, flood, talk
+One server, started as a user starts it, with a cache that holds little more than these callers, or less than
+they (`--overcommit`: some of them have to be parked then), and a log on a full disk. The good callers are those of `soundmind bench load`; the rude ones cut their lines, flood, talk
 nonsense (`benchmarks.fuzz`), open sockets and leave them half open, cut in all the time, and have audio
 clocks that jump. The engine is killed every so often. Every few seconds memory, descriptors, threads, tasks,
 KV blocks and engine requests are sampled and, at the end, drawn.
@@ -20,6 +20,7 @@ import argparse
 import asyncio
 import base64
 import json
+import math
 import os
 import platform
 import random
@@ -66,6 +67,7 @@ GAUGES = {
     "requests": "soundmind_engine_requests",
     "kv": "soundmind_kv_usage_ratio",
     "generation": "soundmind_engine_generation",
+    "parked": "soundmind_parked_listeners",
 }
 # How much more the last quarter may have than the second: so much, and such a share of it.
 FLAT = {
@@ -242,11 +244,15 @@ async def kill(url: str, soak: Soak, minutes: float) -> None:
 
 async def run(given: argparse.Namespace, say: Callable[[str], None]) -> Soak:
     """Against a server of its own."""
-    places = given.callers + HELD * rude(given.callers)
+    places = math.ceil((given.callers + HELD * rude(given.callers)) / given.overcommit)
     command = [sys.executable, "-m", "server.cli", "serve", "--port", "0", "--voice", "none"]
     command += ["--log-level", "info", "--", "--num-gpu-blocks-override", str(places * TOKENS // BLOCK)]
     full = ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", *command]
-    os.environ |= {"SOUNDMIND_ENGINE_PATIENCE_S": str(PATIENCE), "SOUNDMIND_RESUME_S": str(RESUME_SECONDS)}
+    os.environ |= {
+        "SOUNDMIND_ENGINE_PATIENCE_S": str(PATIENCE),
+        "SOUNDMIND_RESUME_S": str(RESUME_SECONDS),
+        "SOUNDMIND_OVERCOMMIT": str(given.overcommit),
+    }
     async with started(full, say) as url:
         asked, tools = questions(PACKAGED)
         return await against(url, given, asked, Manner(tools=tools), say)
@@ -305,7 +311,7 @@ def table(soak: Soak) -> str:
     counted = Counter(one.status for one in soak.said)
     rows = ["| | second quarter, median | last quarter, median | most |", "|---|---|---|---|"]
     quarter = max(1, len(soak.samples) // 4)
-    for name in (*FLAT, "sessions"):
+    for name in (*FLAT, "sessions", "parked"):
         parts = soak.samples[quarter : 2 * quarter], soak.samples[-quarter:]
         values = [[sample[name] for sample in part if name in sample] for part in (*parts, soak.samples)]
         if all(values):
@@ -336,7 +342,7 @@ def picture(soak: Soak) -> str:
         [
             Chart("Memory, MiB", "minutes", lines("server_mib", "engine_mib")),
             Chart("Descriptors, threads and tasks", "minutes", lines("descriptors", "threads", "tasks")),
-            Chart("Engine requests and sessions", "minutes", lines("requests", "sessions", "generation")),
+            Chart("Engine requests and sessions", "minutes", lines("requests", "sessions", "parked", "generation")),
             Chart("Share of the KV cache in use", "minutes", lines("kv")),
         ]
     )
@@ -351,6 +357,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--kill", type=float, default=10.0, help="minutes between two kills of the engine; 0: none"
+    )
+    parser.add_argument(
+        "--overcommit", type=float, default=1.0, help="conversations to a place in the KV cache (1)"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
