@@ -3,10 +3,11 @@
     python -m benchmarks.soak [--minutes 120] [--callers 10] [--kill 10] [--overcommit 1] [--out …/results]
 
 One server, started as a user starts it, with a cache that holds little more than these callers, or less than
-they (`--overcommit`: some of them have to be parked then), and a log on a full disk. The good callers are those of `soundmind bench load`; the rude ones cut their lines, flood, talk
-nonsense (`benchmarks.fuzz`), open sockets and leave them half open, cut in all the time, and have audio
-clocks that jump. The engine is killed every so often. Every few seconds memory, descriptors, threads, tasks,
-KV blocks and engine requests are sampled and, at the end, drawn.
+they (`--overcommit`: some of them have to be parked then), and a log on a full disk. The good callers are
+those of `soundmind bench load`; the rude ones cut their lines, flood, talk nonsense (`benchmarks.fuzz`), open
+sockets and leave them half open, cut in all the time, and have audio clocks that jump. The engine is killed
+every so often. Every few seconds memory, descriptors, threads, tasks, KV blocks and engine requests are
+sampled and, at the end, drawn.
 
 What must hold: no conversation of a good caller is lost, at most 2 % of their turns are answered wrongly,
 nothing is left once all have hung up, and everything sampled is flat: the median of the last quarter of the
@@ -342,7 +343,11 @@ def picture(soak: Soak) -> str:
         [
             Chart("Memory, MiB", "minutes", lines("server_mib", "engine_mib")),
             Chart("Descriptors, threads and tasks", "minutes", lines("descriptors", "threads", "tasks")),
-            Chart("Engine requests and sessions", "minutes", lines("requests", "sessions", "parked", "generation")),
+            Chart(
+                "Engine requests and sessions",
+                "minutes",
+                lines("requests", "sessions", "parked", "generation"),
+            ),
             Chart("Share of the KV cache in use", "minutes", lines("kv")),
         ]
     )

@@ -26,6 +26,7 @@ PROGRAMS = ("espeak-ng", "flite", "festival")
 INSTALL = "apt-get install espeak-ng flite festival festvox-kdlpc16k festvox-us-slt-hts"
 COMPARED = ("numbers", "sequences", "everyday", "tools")  # families that are also spoken in trained voices
 EACH = 60  # of these
+EACH_FAMILY = 200  # of the tests, at least
 OPEN = frozenset("plus minus times and is the of to with a what than or by from for in".split())
 PAUSE = 0.5, 1.0  # seconds of hesitation
 BATCH = 400
@@ -58,7 +59,7 @@ class Hesitation:
     goes_on: int
 
 
-def held_out(count: int = 200) -> list[Said]:
+def held_out(count: int = EACH_FAMILY) -> list[Said]:
     """At least `count` of each family, of conflicts, of digits and of three numbers.
 
     Speaks what has not been spoken yet. Raises ClipsError.
