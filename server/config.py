@@ -64,7 +64,9 @@ class Config:
     kbytes_per_second: float | None = None  # that a key's clients may send
     replies_per_minute: int | None = None
     engine_patience_s: float = 120.0  # that a reply waits for an engine, when one has died, or for a place
-    engine_hang_s: float = 60.0  # that an engine may owe an answer and do nothing, before it counts as dead
+    # That an engine may owe an answer and take no step, before it counts as dead: more than any step takes,
+    # which is long for a large model on a CPU.
+    engine_hang_s: float = 60.0
     overcommit: float = 1.0  # conversations to a place in the KV cache: idle ones lend theirs
     resume_s: float = 60.0  # that a conversation is kept whose line has dropped
     lora: tuple[str, ...] = ()  # NAME=FOLDER: adapters, which clients ask for as models
