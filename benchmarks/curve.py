@@ -196,8 +196,11 @@ def _within(
 Results = dict[str, dict[str, Any]]  # by checkpoint, then by kind of question
 
 
-def tables(results: Results) -> str:
-    """Markdown: a row for each checkpoint and kind, right answers in per cent."""
+def tables(results: Results, against: int = 0) -> str:
+    """Markdown: a row for each checkpoint and kind, right answers in per cent.
+
+    `against`: questions of perception with words against the sound, which come last.
+    """
     out = []
     for kind in ("perception", "arithmetic"):
         rows = [(model, of[kind]) for model, of in results.items()]
@@ -205,12 +208,19 @@ def tables(results: Results) -> str:
         out.append(f"**{kind}**, n = {n}: right answers in %, by tokens of thoughts, then by votes\n")
         votes = list(rows[0][1]["votes"])
         heads = [*BUDGETS, *(f"{v} votes" for v in votes if v != "1")]
-        heads += ["gained by thinking", "tokens thought", "of the sound"]
+        parted = kind == "perception" and 0 < against < n
+        heads += ["gained by thinking"]
+        heads += ["where words and sound agree", "where they disagree"] if parted else []
+        heads += ["tokens thought", "of the sound"]
         out.append(f"| checkpoint | {' | '.join(heads)} |\n{'|---' * (len(heads) + 1)}|")
         for model, found in rows:
             cells = [str(share(found["budgets"][column])) for column in BUDGETS]
             cells += [str(share(found["votes"][v])) for v in votes if v != "1"]
-            cells.append(str(gain(found["budgets"]["0"], found["budgets"]["unlimited"])))
+            before, after = found["budgets"]["0"], found["budgets"]["unlimited"]
+            cells.append(str(gain(before, after)))
+            if parted:
+                cells.append(str(gain(before[:-against], after[:-against])))
+                cells.append(str(gain(before[-against:], after[-against:])))
             cells += [f"{found['tokens']:.1f}", f"{100 * found['acoustic']:.0f} %"]
             out.append(f"| {model} | {' | '.join(cells)} |")
         out.append("")
@@ -274,7 +284,7 @@ def main() -> None:
             found[kind] = vars(measured(policy, part, given.seeds, given.votes))
         results[title or place] = {**found, "cpu_seconds": round(time.process_time() - cpu)}
         (given.out / "curve.json").write_text(json.dumps({"settings": settings, "results": results}) + "\n")
-    table = tables(results)
+    table = tables(results, sum(clips.conflicting(s.utterance) for s in of_kind["perception"]))
     (given.out / "curve.md").write_text(table)
     for kind in of_kind:
         (given.out / f"curve-{kind}.svg").write_text(picture(results, kind, "budgets"))

@@ -83,6 +83,25 @@ def test_nano_thinks_its_way_to_a_sum() -> None:
     assert picture(results, "arithmetic", "votes").count("<polyline") == 1
 
 
+def test_gains_are_told_apart_where_words_are_against_the_sound() -> None:
+    """The last four are, and all of them lose by thinking; of the ten others half gain."""
+    none = [[False], [False]] * 5 + [[True]] * 4
+    all_of_it = [[True], [False]] * 5 + [[False]] * 4
+    one = {
+        "budgets": {budget: none for budget in BUDGETS} | {"unlimited": all_of_it},
+        "votes": {"1": all_of_it},
+        "tokens": 9.0,
+        "acoustic": 0.5,
+    }
+    perception, arithmetic = tables({"m": {"perception": one, "arithmetic": one}}, 4).split("**arithmetic**")
+    heads, _, row = perception.splitlines()[-4:-1]
+    told = dict(zip(heads.split(" | "), row.split(" | "), strict=True))
+    assert told["gained by thinking"].startswith("7.1 ±")
+    assert told["where words and sound agree"].startswith("50.0 ±")
+    assert told["where they disagree"] == "-100.0 ± 0.0"
+    assert "disagree" not in arithmetic
+
+
 def test_typed_questions_need_thought() -> None:
     assert all(q.said.intent != "digits" for q in typed(20, "curve"))
     assert len(np.unique([q.name for q in typed(20, "curve")])) == 20
