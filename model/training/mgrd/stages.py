@@ -65,7 +65,7 @@ class Plan:
     hearing: int = 160
     tested: int = 60  # held-out questions after hearing
     chains: int = 8
-    rounds: int = 2
+    rounds: int = 4
     cold: int = 160
     rlvr: int = 15
     sft: int = 80
