@@ -193,7 +193,7 @@ class VllmEngine:
         Requests under way end with EngineUnavailable: vLLM tells them only where its own output task is the
         first to see the death, which the shutdown cancels.
         """
-        hangs, self._dead = self.hangs, True
+        hangs, self._dead = self._hangs(), True
         for limit in self._limits:
             limit.reschedule(asyncio.get_running_loop().time())
         await asyncio.sleep(0)  # they are interrupted while there still is something to abort them
@@ -209,14 +209,13 @@ class VllmEngine:
 
     @property
     def alive(self) -> bool:
-        return self._llm is not None and not self._dead and not self._llm.errored and not self.hangs
+        return self._llm is not None and not self._dead and not self._llm.errored and not self._hangs()
 
-    @property
-    def hangs(self) -> bool:
-        """It runs, and answers nobody. Whoever wants to know has to ask often."""
+    def _hangs(self) -> bool:
+        """It runs, and answers nobody. It shows to those who ask often: each of them looks."""
         now = time.monotonic()
         told = zip(self._pulses, self.figures.ranks, strict=True)
-        return any([pulse.hung(rank.told, now) for pulse, rank in told])  # each of them looks
+        return any([pulse.hung(rank.told, now) for pulse, rank in told])  # a list: every rank is looked at
 
     async def ready(self) -> None:
         if not self.alive:
