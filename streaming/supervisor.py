@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol
 
+from streaming import processes
 from streaming.context import Context
 from streaming.engine import Delta, Engine, Likelihood, Sampling
 from streaming.errors import EngineUnavailable
@@ -142,6 +143,7 @@ class Supervisor:
         # collector would come to them in hours.
         await asyncio.sleep(SWEEP_SECONDS)
         gc.collect()
+        processes.give_back()
 
     def _turn_over(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()

@@ -122,7 +122,7 @@ class Caller:
         """Raises Lost."""
         ledger, question = self._ledger, self._questions[turn.question]
         pause = turn.kind == "pause"
-        pcm = hesitating(question.pcm, turn.chance) if pause else question.pcm
+        pcm = hesitating(question, turn.chance) if pause else question.pcm
         seconds = question.seconds + (PAUSE if pause else 0.0)
         cut = ledger.newest if turn.kind == "barge-in" else None
         if turn.kind == "barge-in":

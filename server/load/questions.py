@@ -1,16 +1,17 @@
 """What is asked, and what is right: a folder of recordings with a CSV file, as `soundmind eval` reads it.
 
 Beside file, text and answer the CSV file may have the columns `after` (the file that has to have been said
-before in the same conversation), and `call` and `result`: the call that is expected, as JSON with a name and
-arguments, and what the tool gives back. `answer` is what the reply to that has, then; the tools offered are
-in `tools.json`, an array as the Realtime API has it. The folder `questions` beside this file is for the
-embedded model.
+before in the same conversation); `call` and `result`: the call that is expected, as JSON with a name and
+arguments, and what the tool gives back; and `pauses`: the places between two words, in seconds, at which a
+speaker may hesitate (without any, somewhere quiet is chosen, within a word if need be). `answer` is what the
+reply to a result has, then; the tools offered are in `tools.json`, an array as the Realtime API has it. The
+folder `questions` beside this file is for the embedded model.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class Question:
     after: int | None = None
     call: Wire | None = None  # name, arguments
     result: str = ""
+    pauses: tuple[float, ...] = ()  # seconds: where it may be interrupted by one
 
     @property
     def seconds(self) -> float:
@@ -60,14 +62,21 @@ class Question:
         ]
 
 
-def hesitating(pcm: bytes, chance: float) -> bytes:
-    """With a pause in it, where it is quietest within 0.2 s of a place drawn from its middle half."""
-    samples = np.frombuffer(pcm, "<i2")
-    middle = int(samples.size * (0.25 + 0.5 * chance))
+def hesitating(question: Question, chance: float) -> bytes:
+    """With a pause in it, at one of its own places; without any, where it is quietest within 0.2 s of a place
+    drawn from its middle half."""
+    samples = np.frombuffer(question.pcm, "<i2")
+    if question.pauses:
+        at = round(RATE * question.pauses[int(chance * len(question.pauses))])
+    else:
+        at = _quiet(samples, int(samples.size * (0.25 + 0.5 * chance)))
+    return bytes(np.concatenate([samples[:at], np.zeros(int(PAUSE * RATE), "<i2"), samples[at:]]).tobytes())
+
+
+def _quiet(samples: np.ndarray, middle: int) -> int:
     span = RATE // 100
     around = range(max(0, middle - RATE // 5), max(1, min(samples.size - span, middle + RATE // 5)), span)
-    at = min(around, key=lambda n: int(np.abs(samples[n : n + span].astype(np.int32)).sum()))
-    return bytes(np.concatenate([samples[:at], np.zeros(int(PAUSE * RATE), "<i2"), samples[at:]]).tobytes())
+    return min(around, key=lambda n: int(np.abs(samples[n : n + span].astype(np.int32)).sum()))
 
 
 def questions(folder: Path) -> tuple[list[Question], list[Wire]]:
@@ -84,7 +93,8 @@ def questions(folder: Path) -> tuple[list[Question], list[Wire]]:
                 raise OwnError(f"{where}: after: expected another row's file, got {named!r}")
         call = _call((row.get("call") or "").strip(), where)
         result = (row.get("result") or "").strip()
-        found.append(Question(file.name, read_pcm(file), row["answer"].strip(), after, call, result))
+        one = Question(file.name, read_pcm(file), row["answer"].strip(), after, call, result)
+        found.append(replace(one, pauses=_pauses((row.get("pauses") or ""), one.seconds, where)))
     if any(one.after is not None and found[one.after].after is not None for one in found):
         raise OwnError(f"{folder}: after: expected a file that has itself nothing before it")
     return found, _tools(folder) if any(one.call for one in found) else []
@@ -100,6 +110,16 @@ def _call(text: str, where: str) -> Wire | None:
     if not isinstance(call, dict) or set(call) != {"name", "arguments"}:
         raise OwnError(f'{where}: call: expected {{"name": …, "arguments": {{…}}}}, got {text}')
     return call
+
+
+def _pauses(text: str, seconds: float, where: str) -> tuple[float, ...]:
+    try:
+        places = tuple(float(place) for place in text.split())
+    except ValueError as error:
+        raise OwnError(f"{where}: pauses: expected seconds with spaces between, got {text!r}") from error
+    if not all(0 <= place <= seconds for place in places):
+        raise OwnError(f"{where}: pauses: expected seconds from 0 to {seconds:.2f}, got {text!r}")
+    return places
 
 
 def _tools(folder: Path) -> list[Wire]:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from streaming import processes
@@ -49,3 +50,14 @@ def test_one_that_ends_by_itself_is_left_alone(sleepers: list[subprocess.Popen[b
     theirs.terminate()
     processes.end([found])
     assert theirs.wait() == -signal.SIGTERM
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    """100 000 small blocks, all of whose neighbours above are freed but not the last one."""
+    blocks = [bytes(2_000) for _ in range(100_000)]
+    top = blocks[-1]
+    del blocks
+    before = psutil.Process().memory_info().rss
+    processes.give_back()
+    assert before - psutil.Process().memory_info().rss > 100 * 2**20
+    del top

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,22 +203,35 @@ def test_the_packaged_questions_can_be_asked() -> None:
 
 def test_a_pause_is_put_where_it_is_quiet() -> None:
     said = np.frombuffer(pcm(300) + pcm(100, 0.0) + pcm(500), "<i2")
-    paused = np.frombuffer(hesitating(said.tobytes(), 0.3), "<i2")
+    question = Question("a.wav", said.tobytes(), "a")
+    paused = np.frombuffer(hesitating(question, 0.3), "<i2")
     assert paused.size - said.size == round(24_000 * PAUSE)
     assert not paused[7_200 : 7_200 + 2_400 + round(24_000 * PAUSE)].any()
+
+
+def test_a_pause_is_put_between_two_words_where_these_are_told() -> None:
+    asked, _ = questions(PACKAGED)
+    assert all(question.pauses for question in asked)
+    said = replace(asked[0], pauses=(0.5, 0.8))
+    for chance, at in ((0.3, 12_000), (0.7, 19_200)):
+        paused = np.frombuffer(hesitating(said, chance), "<i2")
+        assert not paused[at : at + round(24_000 * PAUSE)].any()
+        assert paused[:at].tobytes() == said.pcm[: 2 * at]
 
 
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        ("a.wav,a,1,b.wav,,", "another row's file"),
-        ("a.wav,a,1,,{,", "expected JSON"),
-        ('a.wav,a,1,,"{""name"": ""f""}",', "arguments"),
-        ('a.wav,a,1,,"{""name"": ""f"", ""arguments"": {}}",x', "tools.json"),
+        ("a.wav,a,1,b.wav,,,", "another row's file"),
+        ("a.wav,a,1,,{,,", "expected JSON"),
+        ('a.wav,a,1,,"{""name"": ""f""}",,', "arguments"),
+        ('a.wav,a,1,,"{""name"": ""f"", ""arguments"": {}}",x,', "tools.json"),
+        ("a.wav,a,1,,,,soon", "expected seconds with spaces"),
+        ("a.wav,a,1,,,,0.3 99", "expected seconds from 0 to"),
     ],
 )
 def test_a_folder_that_cannot_be_asked(tmp_path: Path, row: str, why: str) -> None:
     (tmp_path / "a.wav").write_bytes((PACKAGED.parent.parent / "demo.wav").read_bytes())
-    (tmp_path / "a.csv").write_text(f"file,text,answer,after,call,result\n{row}\n")
+    (tmp_path / "a.csv").write_text(f"file,text,answer,after,call,result,pauses\n{row}\n")
     with pytest.raises(ValueError, match=why):
         questions(tmp_path)
