@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -44,9 +45,10 @@ def told() -> dict[str, int]:
     return of_sounds | {i: of_sounds[i.replace("claim_", "conflict_")] for i in of_sounds if "claim_" in i}
 
 
-def often() -> dict[str, float]:
+def often(of_families: Mapping[str, float]) -> dict[str, float]:
     """Shares of the spoken turns of conversations by intent."""
-    families = {i: share / len(world.FAMILIES[f]) for f, share in OFTEN.items() for i in world.FAMILIES[f]}
+    rules = world.FAMILIES
+    families = {i: share / len(rules[f]) for f, share in of_families.items() for i in rules[f]}
     shares = told()
     return families | {i: TOLD * share / sum(shares.values()) for i, share in shares.items()}
 
@@ -102,7 +104,7 @@ class Again(Run):
 
     def makers(self) -> tuple[Spliced, Maker]:
         pool = Spliced()
-        return pool, Maker(self.prompt, Source(pool.spoken, pool.cut), often())
+        return pool, Maker(self.prompt, Source(pool.spoken, pool.cut), often(OFTEN))
 
     @property
     def heads_alone(self) -> bool:
@@ -120,11 +122,11 @@ class Again(Run):
         found = [self.maker.row(length, r, turns) for _ in range(spoken)]
         found += [self.maker.asked(length, r, self.pool.perceived) for _ in range(perceived)]
         found += [self.maker.row(length, r, train.turns_text, text=True) for _ in range(text)]
-        found += [self.maker.asked(length, r, lambda: _written(r)) for _ in range(written)]
+        found += [self.maker.asked(length, r, lambda: on_paper(r)) for _ in range(written)]
         return found, self.pool.several(BESIDE)
 
 
-def _written(r: random.Random) -> world.Utterance:
+def on_paper(r: random.Random) -> world.Utterance:
     """A question about sounds, to be thought about without hearing them."""
     intent = r.choices(list(WRITTEN), weights=list(WRITTEN.values()))[0]
     return world.of_intent(r.getrandbits(48), intent)

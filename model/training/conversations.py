@@ -302,12 +302,17 @@ def batch(rows: Sequence[Row], pad: int) -> Batch:
         values = [getattr(row, name) for row in rows]
         return torch.from_numpy(np.array([v + [filler] * (longest - len(v)) for v in values], dtype=np.int64))
 
-    conversations, branches = table("conversations", -1), table("branches", 0)
-    same = conversations[:, :, None] == conversations[:, None, :]
-    visible = (branches[:, None, :] == TRUNK) | (branches[:, None, :] == branches[:, :, None])
-    allowed = same & visible & torch.ones(longest, longest, dtype=torch.bool).tril()
-    bias = torch.zeros(allowed.shape).masked_fill_(~allowed, float("-inf"))[:, None]
+    bias = visible(table("conversations", -1), table("branches", TRUNK))
     heard = [(i, start, take) for i, row in enumerate(rows) for start, take in row.heard]
     return Batch(
         table("ids", pad), table("positions", 0), bias, table("labels", IGNORE), table("ends", IGNORE), heard
     )
+
+
+def visible(conversations: Tensor, branches: Tensor) -> Tensor:
+    """What is added to the attention's scores, [B, 1, L, L], where tokens are of these [B, L]."""
+    length, device = branches.shape[1], branches.device
+    same = conversations[:, :, None] == conversations[:, None, :]
+    seen = (branches[:, None, :] == TRUNK) | (branches[:, None, :] == branches[:, :, None])
+    allowed = same & seen & torch.ones(length, length, dtype=torch.bool, device=device).tril()
+    return torch.zeros(allowed.shape, device=device).masked_fill_(~allowed, float("-inf"))[:, None]

@@ -73,6 +73,33 @@ FRESH = {  # and of these, later still: what was heard well only in the clips tr
     "claim_noise": 40,
     "conflict_noise": 60,
 }
+DEEP = {  # and of these for the third training, whose voices are changed as well
+    "melody": 800,
+    "voice_both": 400,
+    "voice_pitch": 450,
+    "voice_speed": 150,
+    "voice_level": 450,
+    "voice_whisper": 450,
+    "voice_noise": 300,
+    "claim_pitch": 150,
+    "claim_speed": 100,
+    "claim_level": 200,
+    "claim_whisper": 150,
+    "claim_noise": 100,
+    "conflict_pitch": 450,
+    "conflict_speed": 200,
+    "conflict_level": 450,
+    "conflict_whisper": 350,
+    "conflict_noise": 350,
+}
+WIDE = {  # and of these, in the synthesisers' own voices
+    "numbers": 16_000,
+    "sequences": 9000,
+    "everyday": 10_000,
+    "memory": 9000,
+    "tools": 8000,
+    "unknown": 8000,
+}
 SOUNDS = "sounds"  # sounds alone, of no intent
 TEST_CLIPS = {family: 200 for family in world.FAMILIES} | {"conflict": 100}
 SHORTEST, LONGEST = 0.2, 12.0  # seconds
@@ -90,7 +117,12 @@ def plan(held_out: bool) -> tuple[tuple[str, str], ...]:
         random.Random("later").shuffle(later)
         fresh = [(f"fresh {i}", intent) for intent, count in FRESH.items() for i in range(count)]
         random.Random("fresh").shuffle(fresh)
-        return (*((str(i), "") for i in range(TRAIN_CLIPS)), *more, *later[:TAKEN], *fresh)
+        deep = [(f"deep {i}", intent) for intent, count in DEEP.items() for i in range(count)]
+        random.Random("deep").shuffle(deep)
+        wide = [(f"wide {i}", family) for family, count in WIDE.items() for i in range(count)]
+        random.Random("wide").shuffle(wide)
+        first = [(str(i), "") for i in range(TRAIN_CLIPS)]
+        return (*first, *more, *later[:TAKEN], *fresh, *deep, *wide)
     return tuple(one for family, count in TEST_CLIPS.items() for one in _tests(family, count))
 
 
@@ -136,12 +168,12 @@ def prove() -> None:
     assert not trained & tested, f"test words in training: {sorted(trained & tested)[:5]}"
 
 
-def build(held_out: bool, first: int = 0) -> None:
-    """Speak what is not spoken yet, a thousand clips a file, from file `first` on."""
+def build(held_out: bool, first: int = 0, worker: int = 0, workers: int = 1) -> None:
+    """Speak what is not spoken yet, a thousand clips a file, every `workers`-th from file `first` on."""
     prove()
     for part, at in enumerate(range(0, len(plan(held_out)), BATCH)):
         path = _path(held_out, part)
-        if part < first or path.exists():
+        if part < first or part % workers != worker or path.exists():
             continue
         begun = time.monotonic()
         batch = plan(held_out)[at : at + BATCH]
@@ -166,12 +198,20 @@ def build(held_out: bool, first: int = 0) -> None:
 def spoken(batch: tuple[tuple[str, str], ...], held_out: bool) -> tuple[list[str], list[np.ndarray]]:
     """Voices (empty without words) and samples of clips."""
     said = [utterance_of(*one) for one in batch]
-    cast = [voices.cast(u, f"{one[0]} {one[1]}", held_out) for u, one in zip(said, batch, strict=True)]
+    cast = [
+        voices.cast(u, f"{seed} {family}", held_out, others=not seed.startswith("wide"))
+        for u, (seed, family) in zip(said, batch, strict=True)
+    ]
     clips = []
     for u, words, (seed, family) in zip(said, voices.speak(cast), batch, strict=True):
         r = np.random.default_rng(list(f"sounds {seed} {family}".encode()))
         clips.append(sounds.clip(u, words, r, held_out))
     return [line.voice for line in cast], clips
+
+
+def is_wide(part: int) -> bool:
+    """Whether a file of the training clips has those of WIDE."""
+    return plan(False)[part * BATCH][0].startswith("wide")
 
 
 def parts(held_out: bool) -> list[Path]:
@@ -200,6 +240,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("sets", nargs="*", default=["train", "test"])
     parser.add_argument("--first", type=int, default=0, help="leave out the files before this one")
+    parser.add_argument("--worker", type=int, default=0, help="which of the workers this one is")
+    parser.add_argument("--workers", type=int, default=1, help="that share the files")
     given = parser.parse_args()
     for name in given.sets:
-        build(held_out=name == "test", first=given.first)
+        build(name == "test", given.first, given.worker, given.workers)

@@ -30,18 +30,19 @@ AUDIO = AudioConfig(
     n_mels=80, n_audio_ctx=1500, n_audio_state=384, n_audio_head=6, n_audio_layer=4, llm_dim=256
 )
 SEEN = 3 * AUDIO.n_audio_state  # what the adaptor sees for one token
-TOGETHER = 2_400  # mel frames encoded in one go
+TOGETHER = {"cpu": 2_400, "cuda": 48_000}  # mel frames encoded in one go
 CHUNKED = 0.3  # share of the takes: in chunks they cost four times as much
 CUT = 0.25
+TURNS = 2  # takes of each clip, in another room each time; one of those that are many
 LIVE = Windows()
 
 
 def encoder() -> AudioEncoder:
-    """Whisper tiny.en's, frozen."""
+    """Whisper tiny.en's, frozen, on a GPU if there is one."""
     found = AudioEncoder(AUDIO)
     state = {name.removeprefix("encoder."): value for name, value in sources.whisper_encoder().items()}
     found.load_state_dict(state)
-    return found.eval().requires_grad_(False)
+    return found.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
 
 
 @torch.inference_mode()
@@ -53,6 +54,7 @@ def encode(
 ) -> list[np.ndarray]:
     """What the adaptor sees of each take: float16 [tokens, 3 * width]. `sizes` are of those in chunks."""
     found = [np.zeros((audio_tokens(len(t)), SEEN), np.float16) for t in takes]
+    device = next(ears.parameters()).device
     alike: dict[tuple[int, int, int], list[tuple[int, Window, Tensor]]] = defaultdict(list)
     for i, (samples, in_chunks) in enumerate(zip(takes, chunked, strict=True)):
         stream = LogMelStream(AUDIO.n_mels)
@@ -63,11 +65,11 @@ def encode(
             mel = normalise(power[:, window.first : window.end], float(running[window.end - 1]))
             alike[window.first, window.end, window.real].append((i, window, mel))
     for (first, end, real), members in alike.items():
-        size = max(1, TOGETHER // (end - first))
+        size = max(1, TOGETHER[device.type] // (end - first))
         for at in range(0, len(members), size):
             batch = members[at : at + size]
-            hidden = ears(torch.stack([mel for _, _, mel in batch]), real=real, first=first)
-            seen = _seen(hidden)
+            hidden = ears(torch.stack([mel for _, _, mel in batch]).to(device), real=real, first=first)
+            seen = _seen(hidden).half().cpu()
             for row, (i, window, _) in zip(seen, batch, strict=True):
                 found[i][window.start : window.stop] = row[window.keep].numpy()
     return found
@@ -98,7 +100,7 @@ class Heard:
 
     said: world.Utterance
     voice: str
-    seen: np.ndarray  # float16 [tokens, 3 * width]
+    seen: np.ndarray  # float16 [tokens, 3 * width], or the tokens' numbers in a bank of such (`places`)
     complete_from: int
     cut: bool
     chunked: bool
@@ -111,12 +113,12 @@ def _folder() -> Path:
     return sources.work() / "features"
 
 
-def _build_part(path: Path, part: int, ears: AudioEncoder) -> None:
-    target = _folder() / f"{path.stem}.npz"
+def _build_part(path: Path, part: int, ears: AudioEncoder, turn: int) -> None:
+    target = _folder() / (f"{path.stem}-{turn}.npz" if turn else f"{path.stem}.npz")
     if target.exists():
         return
     begun = time.monotonic()
-    r = np.random.default_rng(part)
+    r = np.random.default_rng([part, turn] if turn else part)
     takes: list[augment.Take] = []
     names: list[tuple[str, str, str, str]] = []
     levels: list[float] = []
@@ -160,18 +162,43 @@ def build(worker: int = 0, workers: int = 1) -> None:
     """Compute what is not computed yet of every `workers`-th part of the training corpus."""
     torch.set_num_threads(1)
     ears = encoder()
-    for part, path in enumerate(corpus.parts(held_out=False)):
+    for path in corpus.parts(held_out=False):
+        part = int(path.stem.split("-")[1])
         if part % workers == worker:
-            _build_part(path, part, ears)
+            for turn in range(1 if corpus.is_wide(part) else TURNS):
+                _build_part(path, part, ears, turn)
 
 
-def load(parts: set[str] | None = None) -> Iterator[tuple[str, list[Heard]]]:
-    """The computed parts by name, but those in `parts`. A take of a former world is passed over."""
-    for path in sorted(_folder().glob("train-???.npz")):
-        if parts and path.name in parts:
-            continue
-        with np.load(path) as stored:
-            yield path.name, list(_takes(dict(stored)))
+def parts() -> list[Path]:
+    """The computed parts."""
+    return sorted(path for path in _folder().glob("train-*.npz") if ".tmp" not in path.name)
+
+
+def load(known: set[str] | None = None) -> Iterator[tuple[str, list[Heard]]]:
+    """The computed parts by name, but those in `known`. A take of a former world is passed over."""
+    for path in parts():
+        if not known or path.name not in known:
+            with np.load(path) as stored:
+                yield path.name, list(_takes(dict(stored)))
+
+
+def places(path: Path, first: int) -> list[Heard]:
+    """The takes of one part, where the tokens are numbers: from `first` on, as `tokens` has them."""
+    with np.load(path) as stored:
+        there = {name: stored[name] for name in stored.files if name != "seen"}
+    return list(_takes(there | {"seen": np.arange(first, first + int(there["ends"][-1]))}))
+
+
+def length(path: Path) -> int:
+    """How many tokens a part has."""
+    with np.load(path) as stored:
+        return int(stored["ends"][-1])
+
+
+def tokens(path: Path) -> np.ndarray:
+    """What the adaptor sees of every token of a part: float16 [tokens, 3 * width]."""
+    with np.load(path) as stored:
+        return np.asarray(stored["seen"])
 
 
 def _takes(stored: Mapping[str, np.ndarray]) -> Iterator[Heard]:

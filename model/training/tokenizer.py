@@ -81,6 +81,13 @@ def build(words: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
+def pad(tokenizer: Tokenizer) -> int:
+    """The token that rows are filled up with."""
+    found = tokenizer.token_to_id(END_OF_TEXT)
+    assert found is not None
+    return int(found)
+
+
 def words_in(folder: Path) -> list[str]:
     """The words of which a checkpoint's tokenizer was built. Raises ValueError if it was not built here."""
     built = Tokenizer.from_file(str(folder / "tokenizer.json"))

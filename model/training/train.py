@@ -16,11 +16,11 @@ import math
 import random
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
@@ -30,8 +30,9 @@ from model.config import TextConfig
 from model.network import AudioAdaptor, Qwen2
 from model.prompt import Prompt
 from model.training import conversations, corpus, features, marks, tokenizer
-from model.training.conversations import IGNORE, Batch, Maker, Row, Source
+from model.training.conversations import Maker, Row, Source
 from model.training.features import AUDIO, Heard
+from model.training.packed import Packed, Tensors, pack
 from model.training.sources import work
 from model.training.world import scale
 
@@ -74,10 +75,31 @@ def _reader(classes: int) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(AUDIO.llm_dim, elementwise_affine=False), head)
 
 
+@dataclass
+class Losses:
+    text: Tensor
+    end: Tensor
+    ctc: Tensor
+    marks: Tensor
+    counts: Tensor
+    right: Tensor  # share of the text tokens
+
+    @property
+    def total(self) -> Tensor:
+        beside = MARKS_WEIGHT * self.marks + COUNTS_WEIGHT * self.counts
+        return self.text + END_WEIGHT * self.end + CTC_WEIGHT * self.ctc + beside
+
+    def told(self) -> dict[str, float]:
+        return {name: round(float(value.detach()), 4) for name, value in vars(self).items()}
+
+
 class Learner(nn.Module):
     """Adaptor, decoder with tied head, and what CTC and marks need beside them, which is not shipped."""
 
-    def __init__(self, vocabulary: int) -> None:
+    word_ids: Tensor
+
+    def __init__(self, vocabulary: int, word_ids: Sequence[int]) -> None:
+        """`word_ids`: the tokens of the words and letters that CTC hears."""
         super().__init__()
         self.adapter = AudioAdaptor(AUDIO)
         self.model = Qwen2(text_config(vocabulary))
@@ -85,6 +107,7 @@ class Learner(nn.Module):
         self.sharpness = nn.Parameter(torch.tensor(3.0))  # log of what cosines are multiplied by
         self.marks = _reader(2 * len(marks.PROPERTIES))
         self.counts = _reader(len(marks.COUNTED) * marks.MOST)
+        self.register_buffer("word_ids", torch.tensor(word_ids), persistent=False)
         self.middle = torch.zeros(0)  # what the decoder's middle gave last
         self.model.layers[MIDDLE].register_forward_hook(self._keep)
         for name, weight in self.model.named_parameters():
@@ -97,11 +120,84 @@ class Learner(nn.Module):
     def _keep(self, layer: nn.Module, given: object, hidden: Tensor) -> None:
         self.middle = hidden
 
-    def ctc_logits(self, embedded: Tensor, words: Tensor) -> Tensor:
-        """[N, hidden] to [N, 1 + len(words)]: the blank, then the words of these token ids."""
-        known = torch.cat([self.blank, self.model.embed_tokens.weight.detach()[words]])
+    def ctc_logits(self, embedded: Tensor) -> Tensor:
+        """[N, hidden] to [N, 1 + words]: the blank, then each word."""
+        known = torch.cat([self.blank, self.model.embed_tokens.weight.detach()[self.word_ids]])
         cosines = F.normalize(embedded, dim=-1) @ F.normalize(known, dim=-1).T
         return cosines * self.sharpness.exp()
+
+    def losses(self, step: Packed, seen: Tensor, heads_alone: bool = False) -> Losses:
+        """Of a step whose takes the adaptor sees so: [tokens, 3 * width].
+
+        `heads_alone`: the adaptor is better than what reads it, and is to stay as it is.
+        """
+        t = step.tensors(seen.device)
+        heard = features.adapt(self.adapter, seen + FEATURE_NOISE * torch.randn_like(seen))
+        heard = heard.detach() if heads_alone else heard
+        told = self._marks(t, heard) + LETTERS_WEIGHT * self._letters(t, heard)
+        ctc, text, zero = self._ctc(step, t, heard), t.text, seen.new_zeros(())
+        if not text.numel():
+            return Losses(zero, zero, ctc, told, zero, zero)
+        x = self.model.embed_tokens(t.ids)
+        x = x.flatten(0, 1).index_copy(0, t.audio_at, heard[: len(t.audio_at)]).view_as(x)
+        bias = conversations.visible(t.conversations, t.branches)
+        hidden = self.model(x, positions=t.positions, bias=bias).flatten(0, 1)
+        head = self.model.embed_tokens.weight
+        logits = hidden[t.text_at] @ head.T
+        right = (logits.detach().argmax(-1) == text).float().mean()
+        end = F.cross_entropy(hidden[t.end_at] @ head.T, t.end) if len(t.end) else zero
+        return Losses(F.cross_entropy(logits, text), end, ctc, told, self._counts(step, t), right)
+
+    def _ctc(self, step: Packed, t: Tensors, heard: Tensor) -> Tensor:
+        """Nats a word."""
+        if not len(step.ctc):
+            return heard.new_zeros(())
+        logs = self.ctc_logits(heard).log_softmax(-1)[t.ctc_at]
+        lengths, sizes = (torch.from_numpy(x).long() for x in (step.ctc_lengths, step.ctc_sizes))
+        losses = F.ctc_loss(logs, t.ctc, lengths, sizes, reduction="none", zero_infinity=True)
+        return losses.sum() / len(step.ctc)
+
+    def _marks(self, t: Tensors, heard: Tensor) -> Tensor:
+        """Nats a mark, each read off the mean of its tokens."""
+        if not len(t.mark):
+            return heard.new_zeros(())
+        sums = F.pad(heard.cumsum(0), (0, 0, 1, 0))
+        means = (sums[t.mark_stop] - sums[t.mark_start]) / (t.mark_stop - t.mark_start)[:, None]
+        logits = self.marks(means).unflatten(-1, (-1, 2))
+        of_each = t.mark_of[:, None, None].expand(-1, 1, 2)
+        return F.cross_entropy(logits.gather(1, of_each)[:, 0], t.mark)
+
+    def _letters(self, t: Tensors, heard: Tensor) -> Tensor:
+        """Nats a token of tones and sweeps, for being the letter that is written there (`marks.spelled`)."""
+        if not len(t.letter):
+            return heard.new_zeros(())
+        return F.cross_entropy(self.ctc_logits(heard[t.letter_at]), t.letter)
+
+    def _counts(self, step: Packed, t: Tensors) -> Tensor:
+        """Nats a token of the takes with something to count, from the decoder's middle."""
+        middle = self.middle.flatten(0, 1)
+        if not (step.count != marks.UNKNOWN).any():
+            return middle.new_zeros(())
+        logits = self.counts(middle[t.audio_at[t.count_at]]).view(-1, marks.MOST)
+        return F.cross_entropy(logits, t.count.flatten(), ignore_index=marks.UNKNOWN)
+
+
+def learner_of(words: Sequence[str]) -> Learner:
+    """A new one, of a tokenizer's words."""
+    known = tokenizer.build(words).get_vocab()
+    return Learner(len(known), [known[piece] for piece in (*(f" {word}" for word in words), *scale.LETTERS)])
+
+
+def index_of(words: Sequence[str]) -> dict[str, int]:
+    """The classes of CTC: those of `Learner.ctc_logits`."""
+    return {word: i + 1 for i, word in enumerate((*words, *scale.LETTERS))}
+
+
+def optimizer_of(learner: Learner) -> torch.optim.AdamW:
+    weights = [p for p in learner.parameters() if p.ndim > 1]
+    rest = [p for p in learner.parameters() if p.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
 
 
 class Pool:
@@ -170,21 +266,6 @@ def draw_rows(maker: Maker, r: random.Random) -> list[Row]:
 
 
 @dataclass
-class Losses:
-    text: Tensor
-    end: Tensor
-    ctc: Tensor
-    marks: Tensor
-    counts: Tensor
-    right: float  # share of the text tokens
-
-    @property
-    def total(self) -> Tensor:
-        beside = MARKS_WEIGHT * self.marks + COUNTS_WEIGHT * self.counts
-        return self.text + END_WEIGHT * self.end + CTC_WEIGHT * self.ctc + beside
-
-
-@dataclass
 class Schedule:
     """Steps of each stage, and the learning rate at its highest."""
 
@@ -237,17 +318,11 @@ class Run:
         self.said: list[str] = state.get("words") or self.new_words()
         self.words = tokenizer.build(self.said)
         self.prompt = prompt_of(self.words)
-        self.index = {word: i + 1 for i, word in enumerate((*self.said, *scale.LETTERS))}
-        ids = [self.words.token_to_id(f" {word}") for word in self.said]
-        ids += [self.words.token_to_id(letter) for letter in scale.LETTERS]
-        self.word_ids = torch.tensor(ids, device=self.device)
-        self.learner = Learner(self.words.get_vocab_size()).to(self.device)
+        self.index = index_of(self.said)
+        self.learner = learner_of(self.said).to(self.device)
         if not state:
             self.learner.load_state_dict(self.new_weights(), strict=False)
-        weights = [p for p in self.learner.parameters() if p.ndim > 1]
-        rest = [p for p in self.learner.parameters() if p.ndim <= 1]
-        groups = [{"params": weights, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.98), fused=True)
+        self.optimizer = optimizer_of(self.learner)
         self.average = {k: v.clone() for k, v in self.learner.state_dict().items()}
         self.pool, self.maker = self.makers()
         self.schedule, self.path = schedule, path
@@ -300,113 +375,17 @@ class Run:
 
     def losses(self, stage: str) -> Losses:
         r = random.Random(f"step {self.step}")
-        if stage == "ctc":
-            takes = self.takes_of_ears()
-            embedded = features.adapt(self.learner.adapter, self._seen(takes))
-            if self.heads_alone:
-                embedded = embedded.detach()
-            zero = embedded.new_zeros(())
-            return Losses(zero, zero, self._ctc(embedded, takes), self._told(embedded, takes), zero, 0.0)
+        rows: list[Row] = []
         beside: list[Heard] = []
-        if stage == "text":
+        if stage == "ctc":
+            beside = self.takes_of_ears()
+        elif stage == "text":
             rows = [self.maker.row(512, r, turns_text, text=True) for _ in range(4)]
         else:
             rows, beside = self.rows(r)
-        pad = self.words.token_to_id(tokenizer.END_OF_TEXT)
-        assert pad is not None
-        return self._forward(conversations.batch(rows, pad).to(self.device), beside)
-
-    def _forward(self, rows: Batch, beside: list[Heard]) -> Losses:
-        """`beside` are takes for the adaptor alone."""
-        decoder = self.learner.model
-        x = decoder.embed_tokens(rows.ids)
-        ctc = end = told = counts = x.new_zeros(())
-        if rows.heard:
-            takes = [take for _, _, take in rows.heard]
-            every = takes + beside
-            embedded = features.adapt(self.learner.adapter, self._seen(every))
-            ctc, told = self._ctc(embedded, every), self._told(embedded, every)
-            width = rows.ids.shape[1]
-            at = [torch.arange(len(t.seen)) + i * width + start for i, start, t in rows.heard]
-            places = torch.cat(at).to(self.device)
-            embedded = embedded[: len(places)]
-            x = x.flatten(0, 1).index_copy(0, places, embedded).view_as(x)
-        hidden = decoder(x, positions=rows.positions, bias=rows.bias)
-        head = decoder.embed_tokens.weight
-        chosen = rows.labels != IGNORE
-        logits = hidden[chosen] @ head.T
-        text = F.cross_entropy(logits, rows.labels[chosen])
-        right = float((logits.argmax(-1) == rows.labels[chosen]).float().mean())
-        if rows.heard:
-            at_ends = rows.ends != IGNORE
-            end = F.cross_entropy(hidden[at_ends] @ head.T, rows.ends[at_ends])
-            counts = self._counts(self.learner.middle.flatten(0, 1)[places], takes)
-        return Losses(text, end, ctc, told, counts, right)
-
-    def _seen(self, takes: list[Heard]) -> Tensor:
-        seen = torch.from_numpy(np.concatenate([t.seen for t in takes])).to(self.device).float()
-        return seen + FEATURE_NOISE * torch.randn_like(seen)
-
-    def _ctc(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
-        """Nats a word, over the takes of which every word is known."""
-        logs = self.learner.ctc_logits(embedded, self.word_ids).log_softmax(-1)
-        pieces = torch.split(logs, [len(t.seen) for t in takes])
-        targets = [[] if t.cut else corpus.ctc_words(t.said) for t in takes]
-        known = [i for i, t in enumerate(targets) if t and all(w in self.index for w in t)]
-        if not known:
-            return embedded.new_zeros(())
-        padded = nn.utils.rnn.pad_sequence([pieces[i] for i in known])
-        lengths = torch.tensor([len(takes[i].seen) for i in known])
-        sizes = torch.tensor([len(targets[i]) for i in known])
-        flat = torch.tensor([self.index[w] for i in known for w in targets[i]])
-        losses = F.ctc_loss(padded, flat, lengths, sizes, reduction="none", zero_infinity=True)
-        return losses.sum() / sizes.sum()
-
-    def _marks(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
-        """Nats a mark, each read off the mean of its tokens."""
-        found: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        begin = 0
-        for take in takes:
-            for mark in take.marks:
-                found[mark.name].append((begin + mark.start, begin + mark.stop, mark.value))
-            begin += len(take.seen)
-        if not found:
-            return embedded.new_zeros(())
-        sums = F.pad(embedded.cumsum(0), (0, 0, 1, 0))
-        losses = []
-        for i, name in enumerate(marks.PROPERTIES):
-            if name in found:
-                start, stop, value = torch.tensor(found[name], device=self.device).T
-                logits = self.learner.marks((sums[stop] - sums[start]) / (stop - start)[:, None])
-                losses.append(F.cross_entropy(logits[:, 2 * i : 2 * i + 2], value, reduction="sum"))
-        return torch.stack(losses).sum() / sum(map(len, found.values()))
-
-    def _letters(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
-        """Nats a token of tones and sweeps, for being the letter that is written there (`marks.spelled`)."""
-        places, wanted, begin = list[int](), list[int](), 0
-        for take in takes:
-            for start, stop, name in marks.spelled(take.said, take.places, len(take.seen)):
-                places += range(begin + start, begin + stop)
-                wanted += [self.index[name]] * (stop - start)
-            begin += len(take.seen)
-        if not places:
-            return embedded.new_zeros(())
-        logits = self.learner.ctc_logits(embedded[torch.tensor(places, device=self.device)], self.word_ids)
-        return F.cross_entropy(logits, torch.tensor(wanted, device=self.device))
-
-    def _told(self, embedded: Tensor, takes: list[Heard]) -> Tensor:
-        """What is told beside the words."""
-        return self._marks(embedded, takes) + LETTERS_WEIGHT * self._letters(embedded, takes)
-
-    def _counts(self, middle: Tensor, takes: list[Heard]) -> Tensor:
-        """Nats a token of the takes with something to count, from the decoder's middle [tokens, hidden]."""
-        pieces = torch.split(middle, [len(t.seen) for t in takes])
-        known = [(piece, t.counted) for piece, t in zip(pieces, takes, strict=True) if t.counted is not None]
-        if not known:
-            return middle.new_zeros(())
-        logits = self.learner.counts(torch.cat([piece for piece, _ in known])).view(-1, marks.MOST)
-        counted = torch.from_numpy(np.concatenate([counted for _, counted in known])).to(self.device)
-        return F.cross_entropy(logits, counted.flatten(), ignore_index=marks.UNKNOWN)
+        step = pack(rows, beside, tokenizer.pad(self.words), self.index)
+        seen = torch.from_numpy(step.seen).to(self.device).float().reshape(-1, features.SEEN)
+        return self.learner.losses(step, seen, stage == "ctc" and self.heads_alone)
 
     def go(self, stop: int | None = None) -> None:
         """Train until the schedule is over, or until step `stop`; the state is saved on the way."""
@@ -442,15 +421,14 @@ class Run:
         torch._foreach_lerp_(list(self.average.values()), [values[k] for k in self.average], 1 - decay)
 
     def _report(self, stage: str, losses: Losses, speed: float) -> None:
-        every = losses.text, losses.end, losses.ctc, losses.marks, losses.counts
-        text, end, ctc, told, counts = (round(float(x.detach()), 4) for x in every)
-        mark = Mark(self.step, stage, text, round(losses.right, 4), end, ctc, told, counts)
+        mark = Mark(self.step, stage, **losses.told())
         with self.path.with_name("train.jsonl").open("a") as file:
             file.write(json.dumps(asdict(mark)) + "\n")
         left = (self.schedule.total - self.step) / speed / 60
         print(
-            f"{stage:5} step {mark.step} of {self.schedule.total}  text {text:.4f} right {mark.right:.3f} "
-            f"end {end:.4f} ctc {ctc:.3f} marks {told:.3f} counts {counts:.3f}  "
+            f"{stage:5} step {mark.step} of {self.schedule.total}  text {mark.text:.4f} "
+            f"right {mark.right:.3f} end {mark.end:.4f} ctc {mark.ctc:.3f} marks {mark.marks:.3f} "
+            f"counts {mark.counts:.3f}  "
             f"{speed:.2f} steps/s  {left:.0f} min left  takes {len(self.pool)}",
             flush=True,
         )

@@ -94,8 +94,8 @@ class Line:
         return bool(self.hertz or self.tract != 1 or self.melody or self.whisper or self.stretched)
 
 
-def cast(said: Utterance, seed: int | str, held_out: bool) -> Line:
-    """Who says it, and how."""
+def cast(said: Utterance, seed: int | str, held_out: bool, others: bool = True) -> Line:
+    """Who says it, and how. `others`: in training, often another speaker made of the same voice."""
     r = random.Random(f"voice {seed}")
     how = said.delivery
     shares = HELD_OUT if held_out else TRAINING
@@ -113,7 +113,7 @@ def cast(said: Utterance, seed: int | str, held_out: bool) -> Line:
         speed = r.uniform(*SPEEDS.get(how.speed, (0.75, 1.15)))
         line = Line(text, f"espeak/{accent}+{variant}", speed, r.randrange(15, 85), gap)
     line = replace(line, hertz=hertz, melody=how.melody, whisper=bool(how.whisper))
-    return line if held_out else _another(line, r)
+    return _another(line, r) if others and not held_out else line
 
 
 def _another(line: Line, r: random.Random) -> Line:

@@ -12,7 +12,7 @@ import torch
 
 from model import checkpoint
 from model.training import corpus, features, marks, tokenizer, world
-from model.training.again import HEADS, Again, often, shipped, told
+from model.training.again import HEADS, OFTEN, Again, often, shipped, told
 from model.training.features import Heard
 from model.training.train import Schedule
 
@@ -73,7 +73,7 @@ def test_a_rate_rises_stays_and_falls() -> None:
 
 
 def test_shares_leave_room_for_the_rest() -> None:
-    shares = often()
+    shares = often(OFTEN)
     assert 0 < sum(shares.values()) < 1
     assert shares.keys() <= world.RULES.keys()
 

@@ -1,0 +1,171 @@
+"""The third training: from the second's weights, everything together in large steps, over far more voices.
+
+Processes draw the steps (packed.py) and one learns, so that a GPU is kept busy: what it learns in seven
+minutes takes two cores two days. With several processes no two runs see the same. Knows no audio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import random
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from model.training import again, corpus, features, tokenizer, train
+from model.training.conversations import Maker, Source
+from model.training.packed import Packed, pack
+
+RATE, WARM_UP, FLAT = 1e-3, 300, 0.3
+AVERAGE = 0.999
+STEPS = 17_000
+OFTEN = {"numbers": 0.08, "sequences": 0.12, "everyday": 0.1, "memory": 0.16, "unknown": 0.16}
+KINDS = (  # as again.KINDS, in larger steps
+    (0.8, 320, 14, 7, 3, 2, train.turns_short),
+    (0.17, 900, 5, 2, 1, 0, train.turns_long),
+    (0.03, 1600, 3, 1, 0, 0, lambda r: 24),
+)
+BESIDE = {corpus.SOUNDS: 8, "told": 12}
+AHEAD = 64  # steps drawn before they are wanted
+REPORT, SAVE = 10, 60  # seconds
+
+
+class Teacher:
+    """Draws steps from takes that are there."""
+
+    def __init__(self, words: list[str], pool: again.Spliced) -> None:
+        built = tokenizer.build(words)
+        self.pool = pool
+        self._maker = Maker(train.prompt_of(built), Source(pool.spoken, pool.cut), again.often(OFTEN))
+        self._pad, self._index = tokenizer.pad(built), train.index_of(words)
+
+    def step(self, r: random.Random) -> Packed:
+        _, length, spoken, perceived, text, written, turns = r.choices(KINDS, [kind[0] for kind in KINDS])[0]
+        make = self._maker
+        rows = [make.row(length, r, turns) for _ in range(spoken)]
+        rows += [make.asked(length, r, self.pool.perceived) for _ in range(perceived)]
+        rows += [make.row(length, r, train.turns_text, text=True) for _ in range(text)]
+        rows += [make.asked(length, r, lambda: again.on_paper(r)) for _ in range(written)]
+        return pack(rows, self.pool.several(BESIDE), self._pad, self._index)
+
+    def teach(self, worker: int, out: Queue[Packed]) -> None:
+        """Step after step, until the process is ended."""
+        torch.set_num_threads(1)
+        self.pool.r, r = random.Random(f"pool {worker}"), random.Random(f"wide {worker}")
+        while True:
+            out.put(self.step(r))
+
+
+def gathered(workers: int) -> tuple[again.Spliced, list[Path]]:
+    """Every take that was computed, and the parts in the order of their tokens."""
+    paths, first, jobs = features.parts(), 0, []
+    pool = again.Spliced()
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as processes:
+        for path in paths:
+            jobs.append(processes.submit(features.places, path, first))
+            first += features.length(path)
+        for job in jobs:
+            for take in job.result():
+                if len(take.seen):
+                    pool.add(take)
+    return pool, paths
+
+
+@contextmanager
+def taught(teacher: Teacher, workers: int) -> Iterator[Queue[Packed]]:
+    """Steps, drawn by so many processes."""
+    context = multiprocessing.get_context("fork")
+    queue: Queue[Packed] = context.Queue(AHEAD)
+    drawing = [context.Process(target=teacher.teach, args=(i, queue), daemon=True) for i in range(workers)]
+    for process in drawing:
+        process.start()
+    try:
+        yield queue
+    finally:
+        for process in drawing:
+            process.terminate()
+        for process in drawing:
+            process.join()
+
+
+def rate_at(done: float, step: int, highest: float) -> float:
+    """`done`: share of the training that is over."""
+    fall = min(1.0, max(0.0, (done - FLAT) / (1 - FLAT)))
+    return highest * min(1.0, (step + 1) / WARM_UP) * max(0.005, 0.5 * (1 + math.cos(math.pi * fall)))
+
+
+def run(
+    begin: Mapping[str, Any], out: Path, workers: int, steps: int, rate: float, seconds: float = math.inf
+) -> None:
+    """Train, and keep the average of the weights in `out`, a training state as `export.py` reads it.
+
+    `begin`: a training state. It ends after `steps` or `seconds`; the rate falls towards that end.
+    """
+    started = time.monotonic()
+    pool, paths = gathered(workers)
+    teacher = Teacher(begin["words"], pool)
+    with taught(teacher, workers) as lessons:
+        torch.manual_seed(0)
+        torch.set_float32_matmul_precision("high")
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        known = torch.cat([torch.from_numpy(features.tokens(path)).to(device) for path in paths])
+        learner = train.learner_of(begin["words"]).to(device)
+        learner.load_state_dict(begin["average"], strict=False)
+        optimizer = train.optimizer_of(learner)
+        values = learner.state_dict()
+        average = {name: value.clone() for name, value in values.items()}
+        print(f"{len(pool)} takes there after {time.monotonic() - started:.0f} s", flush=True)
+        reported = saved = time.monotonic()
+        last = step = 0
+        done = 0.0
+        while done < 1:
+            lesson = lessons.get()
+            seen = known[torch.from_numpy(lesson.seen).to(device).long()].float()
+            losses = learner.losses(lesson, seen)
+            for group in optimizer.param_groups:
+                group["lr"] = rate_at(done, step, rate)
+            optimizer.zero_grad(set_to_none=True)
+            losses.total.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
+            optimizer.step()
+            decay = min(AVERAGE, (step + 1) / (step + 20))
+            with torch.no_grad():
+                torch._foreach_lerp_(list(average.values()), list(values.values()), 1 - decay)
+            step += 1
+            now = time.monotonic()
+            done = max(step / steps, (now - started) / seconds)
+            if now - reported > REPORT or done >= 1:
+                mark = {"step": step, **losses.told()}
+                with out.with_name("train.jsonl").open("a") as file:
+                    file.write(json.dumps({"stage": "wide", **mark}) + "\n")
+                print(f"{done:4.0%} {mark} {(step - last) / (now - reported):.1f} steps/s", flush=True)
+                reported, last = now, step
+            if now - saved > SAVE or done >= 1:
+                half = out.with_suffix(".tmp")
+                torch.save({"average": average, "words": begin["words"], "step": step}, half)
+                half.rename(out)
+                saved = now
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("begin", type=Path, help="the training state to begin with")
+    parser.add_argument("--out", type=Path, required=True, help="where the new one is kept")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="the end, whatever the step is")
+    parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    state = torch.load(given.begin, weights_only=True, map_location="cpu")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    run(state, given.out, given.workers, given.steps, given.rate, given.seconds)
