@@ -107,11 +107,12 @@ def rate_at(done: float, step: int, highest: float) -> float:
 def run(
     begin: Mapping[str, Any], out: Path, workers: int, steps: int, rate: float, seconds: float = math.inf
 ) -> None:
-    """Train, and keep the average of the weights in `out`, a training state as `export.py` reads it.
+    """Train, with the state in `out`, from which it goes on if that is there.
 
-    `begin`: a training state. It ends after `steps` or `seconds`; the rate falls towards that end.
+    `begin`: the training state to begin with. It ends after `steps` or `seconds`: there the rate is least.
     """
     started = time.monotonic()
+    state = torch.load(out, weights_only=True, map_location="cpu") if out.exists() else {}
     pool, paths = gathered(workers)
     teacher = Teacher(begin["words"], pool)
     with taught(teacher, workers) as lessons:
@@ -120,14 +121,17 @@ def run(
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         known = torch.cat([torch.from_numpy(features.tokens(path)).to(device) for path in paths])
         learner = train.learner_of(begin["words"]).to(device)
-        learner.load_state_dict(begin["average"], strict=False)
+        learner.load_state_dict(state.get("learner", begin["average"]), strict=False)
         optimizer = train.optimizer_of(learner)
         values = learner.state_dict()
         average = {name: value.clone() for name, value in values.items()}
+        if state:
+            optimizer.load_state_dict(state["optimizer"])
+            average = {name: state["average"][name].to(device) for name in average}
         print(f"{len(pool)} takes there after {time.monotonic() - started:.0f} s", flush=True)
         reported = saved = time.monotonic()
-        last = step = 0
-        done = 0.0
+        last = step = int(state.get("step", 0))
+        done = step / steps
         while done < 1:
             lesson = lessons.get()
             seen = known[torch.from_numpy(lesson.seen).to(device).long()].float()
@@ -152,7 +156,8 @@ def run(
                 reported, last = now, step
             if now - saved > SAVE or done >= 1:
                 half = out.with_suffix(".tmp")
-                torch.save({"average": average, "words": begin["words"], "step": step}, half)
+                kept = {"learner": values, "optimizer": optimizer.state_dict(), "average": average}
+                torch.save({**kept, "words": begin["words"], "step": step}, half)
                 half.rename(out)
                 saved = now
 

@@ -88,7 +88,9 @@ def pool_of(takes: list[Heard]) -> again.Spliced:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_it_learns_and_its_state_is_exported(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_learns_goes_on_from_its_state_and_is_exported(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store(work / "features" / "train-000.npz", range(16), np.random.default_rng(1))
     few = (1.0, 200, 1, 1, 1, 1, train.turns_short)
     monkeypatch.setattr(wide, "KINDS", (few,))
@@ -100,8 +102,10 @@ def test_it_learns_and_its_state_is_exported(work: Path, monkeypatch: pytest.Mon
     state = torch.load(out, weights_only=True)
     assert state["step"] == 3
     assert any(not torch.equal(state["average"][name], value) for name, value in before.items())
-    (line,) = (work / "train.jsonl").read_text().splitlines()
-    assert json.loads(line)["stage"] == "wide"
+    wide.run({"average": before, "words": words, "step": 0}, out, 1, 5, 1e-3)  # two more
+    assert torch.load(out, weights_only=True)["optimizer"]["state"][0]["step"] == 5
+    lines = [json.loads(line) for line in (work / "train.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [("wide", 3), ("wide", 5)]
 
     shard = checkpoint.load(checkpoint.NANO).encoder.state_dict()
     monkeypatch.setattr(sources, "whisper_encoder", lambda: {f"encoder.{k}": v for k, v in shard.items()})
