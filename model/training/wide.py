@@ -58,10 +58,10 @@ class Teacher:
         rows += [make.asked(length, r, lambda: again.on_paper(r)) for _ in range(written)]
         return pack(rows, self.pool.several(BESIDE), self._pad, self._index)
 
-    def teach(self, worker: int, out: Queue[Packed]) -> None:
-        """Step after step, until the process is ended."""
+    def teach(self, worker: int, first: int, out: Queue[Packed]) -> None:
+        """Step after step, until the process is ended. `first`: where the training goes on."""
         torch.set_num_threads(1)
-        self.pool.r, r = random.Random(f"pool {worker}"), random.Random(f"wide {worker}")
+        self.pool.r, r = random.Random(f"pool {worker} {first}"), random.Random(f"wide {worker} {first}")
         while True:
             out.put(self.step(r))
 
@@ -82,11 +82,13 @@ def gathered(workers: int) -> tuple[again.Spliced, list[Path]]:
 
 
 @contextmanager
-def taught(teacher: Teacher, workers: int) -> Iterator[Queue[Packed]]:
+def taught(teacher: Teacher, workers: int, first: int) -> Iterator[Queue[Packed]]:
     """Steps, drawn by so many processes."""
     context = multiprocessing.get_context("fork")
     queue: Queue[Packed] = context.Queue(AHEAD)
-    drawing = [context.Process(target=teacher.teach, args=(i, queue), daemon=True) for i in range(workers)]
+    drawing = [
+        context.Process(target=teacher.teach, args=(i, first, queue), daemon=True) for i in range(workers)
+    ]
     for process in drawing:
         process.start()
     try:
@@ -115,7 +117,8 @@ def run(
     state = torch.load(out, weights_only=True, map_location="cpu") if out.exists() else {}
     pool, paths = gathered(workers)
     teacher = Teacher(begin["words"], pool)
-    with taught(teacher, workers) as lessons:
+    last = step = int(state.get("step", 0))
+    with taught(teacher, workers, step) as lessons:
         torch.manual_seed(0)
         torch.set_float32_matmul_precision("high")
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -130,7 +133,6 @@ def run(
             average = {name: state["average"][name].to(device) for name in average}
         print(f"{len(pool)} takes there after {time.monotonic() - started:.0f} s", flush=True)
         reported = saved = time.monotonic()
-        last = step = int(state.get("step", 0))
         done = step / steps
         while done < 1:
             lesson = lessons.get()
