@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -29,7 +29,9 @@ TOLD = 0.06  # and those of perception, see `told`
 SPLICED = 0.75  # share of the questions about sounds that ask about others
 TAKES = {"": 24, corpus.SOUNDS: 16, "told": 24}  # in a step of the adaptor alone
 BESIDE = {corpus.SOUNDS: 4, "told": 4}  # in a step of everything, for the adaptor alone
-KINDS = (  # share of the steps; length of rows; of conversations, perception, text and WRITTEN; turns
+Kind = tuple[float, int, int, int, int, int, Callable[[random.Random], int]]
+# Share of the steps; length of rows; rows of conversations, perception, text and WRITTEN; turns.
+KINDS: tuple[Kind, ...] = (
     (0.8, 320, 3, 3, 1, 1, train.turns_short),
     (0.17, 900, 1, 1, 1, 0, train.turns_long),
     (0.03, 1600, 1, 0, 0, 0, lambda r: 24),
@@ -116,17 +118,20 @@ class Again(Run):
 
     def rows(self, r: random.Random) -> tuple[list[Row], list[Heard]]:
         assert isinstance(self.pool, Spliced)
-        _, length, spoken, perceived, text, written, turns = r.choices(
-            KINDS, weights=[kind[0] for kind in KINDS]
-        )[0]
-        found = [self.maker.row(length, r, turns) for _ in range(spoken)]
-        found += [self.maker.asked(length, r, self.pool.perceived) for _ in range(perceived)]
-        found += [self.maker.row(length, r, train.turns_text, text=True) for _ in range(text)]
-        found += [self.maker.asked(length, r, lambda: on_paper(r)) for _ in range(written)]
-        return found, self.pool.several(BESIDE)
+        return drawn(KINDS, self.maker, self.pool, r), self.pool.several(BESIDE)
 
 
-def on_paper(r: random.Random) -> world.Utterance:
+def drawn(kinds: Sequence[Kind], maker: Maker, pool: Spliced, r: random.Random) -> list[Row]:
+    """One step's rows, of a kind drawn by its share."""
+    _, length, spoken, perceived, text, written, turns = r.choices(kinds, [kind[0] for kind in kinds])[0]
+    found = [maker.row(length, r, turns) for _ in range(spoken)]
+    found += [maker.asked(length, r, pool.perceived) for _ in range(perceived)]
+    found += [maker.row(length, r, train.turns_text, text=True) for _ in range(text)]
+    found += [maker.asked(length, r, lambda: _on_paper(r)) for _ in range(written)]
+    return found
+
+
+def _on_paper(r: random.Random) -> world.Utterance:
     """A question about sounds, to be thought about without hearing them."""
     intent = r.choices(list(WRITTEN), weights=list(WRITTEN.values()))[0]
     return world.of_intent(r.getrandbits(48), intent)

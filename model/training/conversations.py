@@ -284,16 +284,6 @@ class Batch:
     ends: Tensor
     heard: list[tuple[int, int, Heard]]
 
-    def to(self, device: torch.device) -> Batch:
-        return Batch(
-            self.ids.to(device),
-            self.positions.to(device),
-            self.bias.to(device),
-            self.labels.to(device),
-            self.ends.to(device),
-            self.heard,
-        )
-
 
 def batch(rows: Sequence[Row], pad: int) -> Batch:
     longest = max(len(row.ids) for row in rows)

@@ -30,7 +30,7 @@ RATE, WARM_UP, FLAT = 1e-3, 300, 0.3
 AVERAGE = 0.999
 STEPS = 17_000
 OFTEN = {"numbers": 0.08, "sequences": 0.12, "everyday": 0.1, "memory": 0.16, "unknown": 0.16}
-KINDS = (  # as again.KINDS, in larger steps
+KINDS: tuple[again.Kind, ...] = (  # as again.KINDS, in larger steps
     (0.8, 320, 14, 7, 3, 2, train.turns_short),
     (0.17, 900, 5, 2, 1, 0, train.turns_long),
     (0.03, 1600, 3, 1, 0, 0, lambda r: 24),
@@ -50,12 +50,7 @@ class Teacher:
         self._pad, self._index = tokenizer.pad(built), train.index_of(words)
 
     def step(self, r: random.Random) -> Packed:
-        _, length, spoken, perceived, text, written, turns = r.choices(KINDS, [kind[0] for kind in KINDS])[0]
-        make = self._maker
-        rows = [make.row(length, r, turns) for _ in range(spoken)]
-        rows += [make.asked(length, r, self.pool.perceived) for _ in range(perceived)]
-        rows += [make.row(length, r, train.turns_text, text=True) for _ in range(text)]
-        rows += [make.asked(length, r, lambda: again.on_paper(r)) for _ in range(written)]
+        rows = again.drawn(KINDS, self._maker, self.pool, r)
         return pack(rows, self.pool.several(BESIDE), self._pad, self._index)
 
     def teach(self, worker: int, first: int, out: Queue[Packed]) -> None:
