@@ -392,7 +392,9 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
         help="incremental,refined (both); offline also whole, live also served: as the server does by itself",
     )
     parser.add_argument(
-        "--suites", metavar="A,B", help="families,digits,three,prompts,voices,ends (all; ends: offline alone)"
+        "--suites",
+        metavar="A,B",
+        help="families,digits,apart,three,prompts,voices,ends (all; ends: offline alone)",
     )
     parser.add_argument(
         "--instructions", metavar="TEXT", help="the system prompt for your recordings (nano's)"

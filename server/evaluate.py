@@ -26,7 +26,7 @@ from model.windows import Windows
 from server.config import ConfigError
 from server.interview import interview, speaking_seconds
 
-SUITES = ("families", "digits", "three", "prompts", "voices", "ends")
+SUITES = ("families", "digits", "apart", "three", "prompts", "voices", "ends")
 ENCODINGS = ("incremental", "refined")
 OFFLINE, LIVE = ("incremental", "refined", "whole"), ("incremental", "refined", "served")
 LARGE = 1024  # width of a network from which on half precision is used offline
@@ -84,6 +84,8 @@ def cases(wanted: Wanted) -> list[Case]:
             found += built.spoiled(clean, condition, count) if condition != "clean" else []
     if "digits" in suites:
         found += built.digits(said, count)
+    if "apart" in suites:
+        found += built.apart(clips.apart(count))
     if "three" in suites:
         found += built.efforts(said, count)
     if "prompts" in suites:

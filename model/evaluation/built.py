@@ -94,6 +94,11 @@ def prompts(clips: Sequence[Said], count: int) -> list[Case]:
     return [replace(case(s, pool, asked=True), suite="prompts", transcript="") for s in said]
 
 
+def apart(clips: Sequence[Said]) -> list[Case]:
+    """Digits said one by one."""
+    return [replace(case(s, {}), suite="apart") for s in clips]
+
+
 def seen(clips: Sequence[Said]) -> list[Case]:
     """In trained voices."""
     return [replace(case(s, {}), suite="seen voices") for s in clips]

@@ -91,6 +91,12 @@ def trained_voices() -> list[Said]:
     return _stored("seen", seeds, seen=True)
 
 
+def apart(count: int) -> list[Said]:
+    """Strings of digits, each digit said by itself and the recordings joined. Raises ClipsError."""
+    seeds = _seeds("test apart", "digits", lambda u: len(u.args) > 1, count)
+    return _stored("apart", seeds, seen=False)
+
+
 def conflicting(said: Utterance) -> bool:
     """The words claim what the sound denies."""
     return said.intent.startswith("conflict_")

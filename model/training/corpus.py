@@ -22,6 +22,7 @@ from model.config import SAMPLE_RATE
 from model.training import sounds, voices, world
 from model.training.sources import work
 from model.training.world import scale
+from model.training.world.speech import ONES
 
 TRAIN_CLIPS = 16_000
 MORE = {"everyday": 2200, "perception": 2300, "memory": 800, "tools": 700}  # their words were rare
@@ -100,8 +101,12 @@ WIDE = {  # and of these, in the synthesisers' own voices
     "tools": 8000,
     "unknown": 8000,
 }
+APART = {"digits": 2400, "sequences": 1600}  # and of these, each digit said by itself
+ONE_VOICE = 12  # of these in a row are said by one speaker
+GAPS = 0.02, 0.5  # seconds between such digits
 SOUNDS = "sounds"  # sounds alone, of no intent
 TEST_CLIPS = {family: 200 for family in world.FAMILIES} | {"conflict": 100}
+DIGITS = frozenset((*ONES[:10], "oh"))
 SHORTEST, LONGEST = 0.2, 12.0  # seconds
 BATCH = 1000
 
@@ -121,8 +126,9 @@ def plan(held_out: bool) -> tuple[tuple[str, str], ...]:
         random.Random("deep").shuffle(deep)
         wide = [(f"wide {i}", family) for family, count in WIDE.items() for i in range(count)]
         random.Random("wide").shuffle(wide)
+        apart = [(f"apart {i}", family) for family, count in APART.items() for i in range(count)]
         first = [(str(i), "") for i in range(TRAIN_CLIPS)]
-        return (*first, *more, *later[:TAKEN], *fresh, *deep, *wide)
+        return (*first, *more, *later[:TAKEN], *fresh, *deep, *wide, *apart)
     return tuple(one for family, count in TEST_CLIPS.items() for one in _tests(family, count))
 
 
@@ -198,20 +204,44 @@ def build(held_out: bool, first: int = 0, worker: int = 0, workers: int = 1) -> 
 def spoken(batch: tuple[tuple[str, str], ...], held_out: bool) -> tuple[list[str], list[np.ndarray]]:
     """Voices (empty without words) and samples of clips."""
     said = [utterance_of(*one) for one in batch]
-    cast = [
-        voices.cast(u, f"{seed} {family}", held_out, others=not seed.startswith("wide"))
-        for u, (seed, family) in zip(said, batch, strict=True)
-    ]
+    lines = [_lines(u, *one, held_out) for u, one in zip(said, batch, strict=True)]
+    every = list(dict.fromkeys(itertools.chain(*lines)))
+    heard = dict(zip(every, voices.speak(every), strict=True))
     clips = []
-    for u, words, (seed, family) in zip(said, voices.speak(cast), batch, strict=True):
+    for u, pieces, (seed, family) in zip(said, lines, batch, strict=True):
+        words = _joined([heard[line] for line in pieces], random.Random(f"gaps {seed} {family}"))
         r = np.random.default_rng(list(f"sounds {seed} {family}".encode()))
         clips.append(sounds.clip(u, words, r, held_out))
-    return [line.voice for line in cast], clips
+    return [pieces[0].voice for pieces in lines], clips
+
+
+def _lines(said: world.Utterance, seed: str, family: str, held_out: bool) -> list[voices.Line]:
+    """What is to be spoken for a clip, one after the other."""
+    kind, _, number = seed.removeprefix("test ").partition(" ")
+    if kind != "apart":
+        return [voices.cast(said, f"{seed} {family}", held_out, others=kind != "wide")]
+    speaker = f"{seed.removesuffix(number)}{int(number) // ONE_VOICE} {family}"
+    line = voices.cast(said, speaker, held_out)
+    return voices.apart(line, DIGITS, random.Random(f"apart {speaker}"))
+
+
+def _joined(pieces: list[np.ndarray], r: random.Random) -> np.ndarray:
+    """With silence between them, about as long each time."""
+    if len(pieces) == 1:
+        return pieces[0]
+    gap = r.uniform(*GAPS)
+    found = []
+    for samples in pieces:
+        found += [
+            samples * 10 ** (r.uniform(-3, 3) / 20),
+            np.zeros(int(gap * r.uniform(0.5, 1.5) * SAMPLE_RATE)),
+        ]
+    return np.concatenate(found[:-1]).astype(np.float32)
 
 
 def is_wide(part: int) -> bool:
-    """Whether a file of the training clips has those of WIDE."""
-    return plan(False)[part * BATCH][0].startswith("wide")
+    """Whether a file of the training clips has those of WIDE or APART, which are many."""
+    return plan(False)[part * BATCH][0].startswith(("wide", "apart"))
 
 
 def parts(held_out: bool) -> list[Path]:

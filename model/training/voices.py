@@ -15,7 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -28,6 +28,7 @@ import soxr
 from model.config import SAMPLE_RATE
 from model.training import sources
 from model.training.world import Utterance
+from model.training.world.speech import TENS
 
 PACKAGES = "piper-tts", "onnxruntime"  # in the versions of this environment
 ACCENTS = ("en-us", "en-us", "en-us", "en-gb", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029")
@@ -57,6 +58,8 @@ HELD_OUT = {
     "espeak": 35,
 }
 SPEEDS = {"fast": (1.5, 1.85), "slow": (0.5, 0.62)}
+ALONE_SPEED = 0.6, 0.95  # of words said by themselves, against the voice's own
+ENDINGS = "", ".", "?", ","  # of a word said by itself
 OTHERS, OTHERS_CHANGED = 0.3, 0.7  # share of the lines in training that become another speaker's
 HERTZ, TRACTS = (85.0, 270.0), (0.86, 1.18)
 PITCHES = {"high": (215, 310), "low": (75, 112)}  # Hz, the median of the voice
@@ -121,6 +124,20 @@ def _another(line: Line, r: random.Random) -> Line:
     if r.random() > (OTHERS_CHANGED if line.changed else OTHERS):
         return line
     return replace(line, hertz=line.hertz or r.uniform(*HERTZ), tract=r.uniform(*TRACTS))
+
+
+def apart(line: Line, alone: Container[str], r: random.Random) -> list[Line]:
+    """The line in pieces: each of the words `alone` is said by itself, and ends as it would there.
+
+    One that belongs to the word before it, as in "fifty five", stays with that.
+    """
+    speed = line.speed * r.uniform(*ALONE_SPEED)
+    pieces: list[list[str]] = []
+    for word in line.text.rstrip("?.").split():
+        last = pieces[-1][-1] if pieces else ""
+        joined = last and last not in alone and (word not in alone or last in TENS)
+        pieces = [*pieces[:-1], [*pieces[-1], word]] if joined else [*pieces, [word]]
+    return [replace(line, text=" ".join(words) + r.choice(ENDINGS), speed=speed) for words in pieces]
 
 
 def speak(lines: Sequence[Line], workers: int = 2) -> list[np.ndarray]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,37 @@ from model.training.conversations import Maker, Source
 from model.training.packed import Packed, pack
 
 RATE, WARM_UP, FLAT = 1e-3, 300, 0.3
-AVERAGE = 0.999
 STEPS = 17_000
 OFTEN = {"numbers": 0.08, "sequences": 0.12, "everyday": 0.1, "memory": 0.16, "unknown": 0.16}
-KINDS: tuple[again.Kind, ...] = (  # as again.KINDS, in larger steps
-    (0.8, 320, 14, 7, 3, 2, train.turns_short),
-    (0.17, 900, 5, 2, 1, 0, train.turns_long),
-    (0.03, 1600, 3, 1, 0, 0, lambda r: 24),
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of the steps. `kinds` are as again.KINDS, `beside` are takes for the adaptor alone."""
+
+    kinds: tuple[again.Kind, ...]
+    beside: dict[str, int]
+    average: float  # how much of the average over the steps stays in each
+
+
+LARGE = Size(
+    (
+        (0.8, 320, 14, 7, 3, 2, train.turns_short),
+        (0.17, 900, 5, 2, 1, 0, train.turns_long),
+        (0.03, 1600, 3, 1, 0, 0, lambda r: 24),
+    ),
+    {corpus.SOUNDS: 8, "told": 12},
+    0.999,
 )
-BESIDE = {corpus.SOUNDS: 8, "told": 12}
+SMALL = Size(  # for a CPU, to go on from a network that is there
+    (
+        (0.8, 320, 7, 3, 1, 1, train.turns_short),
+        (0.17, 900, 2, 1, 1, 0, train.turns_long),
+        (0.03, 1600, 1, 1, 0, 0, lambda r: 24),
+    ),
+    {corpus.SOUNDS: 3, "told": 4},
+    0.995,
+)
 AHEAD = 64  # steps drawn before they are wanted
 REPORT, SAVE = 10, 60  # seconds
 
@@ -43,15 +66,15 @@ REPORT, SAVE = 10, 60  # seconds
 class Teacher:
     """Draws steps from takes that are there."""
 
-    def __init__(self, words: list[str], pool: again.Spliced) -> None:
+    def __init__(self, words: list[str], pool: again.Spliced, size: Size) -> None:
         built = tokenizer.build(words)
-        self.pool = pool
+        self.pool, self.size = pool, size
         self._maker = Maker(train.prompt_of(built), Source(pool.spoken, pool.cut), again.often(OFTEN))
         self._pad, self._index = tokenizer.pad(built), train.index_of(words)
 
     def step(self, r: random.Random) -> Packed:
-        rows = again.drawn(KINDS, self._maker, self.pool, r)
-        return pack(rows, self.pool.several(BESIDE), self._pad, self._index)
+        rows = again.drawn(self.size.kinds, self._maker, self.pool, r)
+        return pack(rows, self.pool.several(self.size.beside), self._pad, self._index)
 
     def teach(self, worker: int, first: int, out: Queue[Packed]) -> None:
         """Step after step, until the process is ended. `first`: where the training goes on."""
@@ -102,7 +125,13 @@ def rate_at(done: float, step: int, highest: float) -> float:
 
 
 def run(
-    begin: Mapping[str, Any], out: Path, workers: int, steps: int, rate: float, seconds: float = math.inf
+    begin: Mapping[str, Any],
+    out: Path,
+    workers: int,
+    steps: int,
+    rate: float,
+    seconds: float = math.inf,
+    size: Size = LARGE,
 ) -> None:
     """Train, with the state in `out`, from which it goes on if that is there.
 
@@ -111,7 +140,7 @@ def run(
     started = time.monotonic()
     state = torch.load(out, weights_only=True, map_location="cpu") if out.exists() else {}
     pool, paths = gathered(workers)
-    teacher = Teacher(begin["words"], pool)
+    teacher = Teacher(begin["words"], pool, size)
     last = step = int(state.get("step", 0))
     with taught(teacher, workers, step) as lessons:
         torch.manual_seed(0)
@@ -139,7 +168,7 @@ def run(
             losses.total.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
             optimizer.step()
-            decay = min(AVERAGE, (step + 1) / (step + 20))
+            decay = min(size.average, (step + 1) / (step + 20))
             with torch.no_grad():
                 torch._foreach_lerp_(list(average.values()), list(values.values()), 1 - decay)
             step += 1
@@ -166,8 +195,17 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seconds", type=float, default=math.inf, help="the end, whatever the step is")
     parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--small", action="store_true", help="smaller steps, for a CPU")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     state = torch.load(given.begin, weights_only=True, map_location="cpu")
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    run(state, given.out, given.workers, given.steps, given.rate, given.seconds)
+    run(
+        state,
+        given.out,
+        given.workers,
+        given.steps,
+        given.rate,
+        given.seconds,
+        SMALL if given.small else LARGE,
+    )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
 from model.training import corpus, voices, world
 
 
@@ -43,3 +48,20 @@ def test_sounds_alone_are_named_and_nothing_is_said() -> None:
     said = corpus.utterance_of(*one)
     assert said == corpus.utterance_of(*one) and not said.words and not said.held_out
     assert corpus.ctc_words(said)
+
+
+def test_digits_said_one_by_one_are_a_speakers_and_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[voices.Line] = []
+
+    def speak(lines: Sequence[voices.Line]) -> list[np.ndarray]:
+        asked.extend(lines)
+        return [np.full(1600, 0.5, np.float32) for _ in lines]
+
+    monkeypatch.setattr(voices, "speak", speak)
+    batch = tuple(one for one in corpus.plan(False) if one[0].startswith("apart"))[: corpus.ONE_VOICE]
+    cast, clips = corpus.spoken(batch, held_out=False)
+    assert len(set(cast)) == 1 and len({line.voice for line in asked}) == 1
+    assert len(set(asked)) == len(asked)  # a digit is spoken once
+    for one, clip in zip(batch, clips, strict=True):
+        words = [w for w in corpus.utterance_of(*one).words.split() if w in corpus.DIGITS]
+        assert clip.size >= 1600 + (len(words) - 1) * (1600 + 160)

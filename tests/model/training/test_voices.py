@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +46,15 @@ def test_a_delivery_is_followed_by_every_voice(held_out: bool) -> None:
         assert voices.cast(said(whisper=True), i, held_out).whisper
         assert voices.cast(said(melody="rising"), i, held_out).melody == "rising"
         assert voices.cast(said(language="de"), i, held_out).voice.startswith("espeak/de+")
+
+
+def test_digits_said_by_themselves_are_slower_and_all_else_stays_together() -> None:
+    line = voices.Line("what is the sum of fifty five two and two?", "flite/slt", speed=1.0)
+    pieces = voices.apart(line, corpus.DIGITS, random.Random(1))
+    words = [piece.text.rstrip(".?,") for piece in pieces]
+    assert words == ["what is the sum of fifty five", "two", "and", "two"]
+    assert len({piece.speed for piece in pieces}) == 1 and pieces[0].speed < 1
+    assert {replace(piece, text="", speed=1.0) for piece in pieces} == {replace(line, text="")}
 
 
 def test_without_words_nobody_speaks() -> None:

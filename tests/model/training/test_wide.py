@@ -71,7 +71,7 @@ def test_a_step_is_the_same_with_numbers(monkeypatch: pytest.MonkeyPatch) -> Non
     learner = train.learner_of(words)
 
     def losses(found: list[Heard]) -> train.Losses:
-        step = wide.Teacher(words, pool_of(found)).step(random.Random(3))
+        step = wide.Teacher(words, pool_of(found), wide.LARGE).step(random.Random(3))
         seen = torch.from_numpy(step.seen)
         return learner.losses(step, seen.float() if seen.is_floating_point() else bank[seen])
 
@@ -92,17 +92,15 @@ def test_it_learns_goes_on_from_its_state_and_is_exported(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(work / "features" / "train-000.npz", range(16), np.random.default_rng(1))
-    few = (1.0, 200, 1, 1, 1, 1, train.turns_short)
-    monkeypatch.setattr(wide, "KINDS", (few,))
-    monkeypatch.setattr(wide, "BESIDE", {"told": 1})
+    few = wide.Size(((1.0, 200, 1, 1, 1, 1, train.turns_short),), {"told": 1}, 0.9)
     words = tokenizer.words_in(checkpoint.NANO)
     before = again.shipped(checkpoint.NANO)
     out = work / "state.pt"
-    wide.run({"average": before, "words": words, "step": 0}, out, 1, 3, 1e-3)
+    wide.run({"average": before, "words": words, "step": 0}, out, 1, 3, 1e-3, size=few)
     state = torch.load(out, weights_only=True)
     assert state["step"] == 3
     assert any(not torch.equal(state["average"][name], value) for name, value in before.items())
-    wide.run({"average": before, "words": words, "step": 0}, out, 1, 5, 1e-3)  # two more
+    wide.run({"average": before, "words": words, "step": 0}, out, 1, 5, 1e-3, size=few)  # two more
     assert torch.load(out, weights_only=True)["optimizer"]["state"][0]["step"] == 5
     lines = [json.loads(line) for line in (work / "train.jsonl").read_text().splitlines()]
     assert [(line["stage"], line["step"]) for line in lines] == [("wide", 3), ("wide", 5)]
