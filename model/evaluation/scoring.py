@@ -35,9 +35,11 @@ def last_number(text: str) -> int | None:
 
 
 def occurs(answer: str, reply: str) -> bool:
-    """The answer stands in the reply as whole words; digits one by one are a number, "7 3 0" is "730"."""
-    wanted, found = words(answer), words(reply)
-    return _within(wanted, found) or _within(_joined(wanted), _joined(found))
+    """The answer stands in the reply as whole words; digits one by one are a number, "7 3 0" is "730".
+
+    A part of a number is not that number: "7 3" is not in "7 3 0".
+    """
+    return _within(_joined(words(answer)), _joined(words(reply)))
 
 
 def _within(part: Sequence[str], whole: Sequence[str]) -> bool:

@@ -102,7 +102,7 @@ WIDE = {  # and of these, in the synthesisers' own voices
     "unknown": 8000,
 }
 APART = {"digits": 2400, "sequences": 1600}  # and of these, each digit said by itself
-ONE_VOICE = 12  # of these in a row are said by one speaker
+ONE_VOICE, OTHERS = 3, 0.6  # so many in a row are said by one speaker, so often one made by the vocoder
 GAPS = 0.02, 0.5  # seconds between such digits
 SOUNDS = "sounds"  # sounds alone, of no intent
 TEST_CLIPS = {family: 200 for family in world.FAMILIES} | {"conflict": 100}
@@ -219,9 +219,9 @@ def _lines(said: world.Utterance, seed: str, family: str, held_out: bool) -> lis
     """What is to be spoken for a clip, one after the other."""
     kind, _, number = seed.removeprefix("test ").partition(" ")
     if kind != "apart":
-        return [voices.cast(said, f"{seed} {family}", held_out, others=kind != "wide")]
+        return [voices.cast(said, f"{seed} {family}", held_out, 0.0 if kind == "wide" else voices.OTHERS)]
     speaker = f"{seed.removesuffix(number)}{int(number) // ONE_VOICE} {family}"
-    line = voices.cast(said, speaker, held_out)
+    line = voices.cast(said, speaker, held_out, OTHERS)
     return voices.apart(line, DIGITS, random.Random(f"apart {speaker}"))
 
 

@@ -97,8 +97,8 @@ class Line:
         return bool(self.hertz or self.tract != 1 or self.melody or self.whisper or self.stretched)
 
 
-def cast(said: Utterance, seed: int | str, held_out: bool, others: bool = True) -> Line:
-    """Who says it, and how. `others`: in training, often another speaker made of the same voice."""
+def cast(said: Utterance, seed: int | str, held_out: bool, others: float = OTHERS) -> Line:
+    """Who says it, and how. `others`: share in training that is made another speaker by the vocoder."""
     r = random.Random(f"voice {seed}")
     how = said.delivery
     shares = HELD_OUT if held_out else TRAINING
@@ -116,12 +116,12 @@ def cast(said: Utterance, seed: int | str, held_out: bool, others: bool = True) 
         speed = r.uniform(*SPEEDS.get(how.speed, (0.75, 1.15)))
         line = Line(text, f"espeak/{accent}+{variant}", speed, r.randrange(15, 85), gap)
     line = replace(line, hertz=hertz, melody=how.melody, whisper=bool(how.whisper))
-    return _another(line, r) if others and not held_out else line
+    return _another(line, r, others) if others and not held_out else line
 
 
-def _another(line: Line, r: random.Random) -> Line:
+def _another(line: Line, r: random.Random, share: float) -> Line:
     """Often another speaker made of the same voice; oftener where the vocoder is needed anyway."""
-    if r.random() > (OTHERS_CHANGED if line.changed else OTHERS):
+    if r.random() > (OTHERS_CHANGED if line.changed else share):
         return line
     return replace(line, hertz=line.hertz or r.uniform(*HERTZ), tract=r.uniform(*TRACTS))
 
