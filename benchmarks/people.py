@@ -29,6 +29,7 @@ import soundfile
 import soxr
 
 from model.config import SAMPLE_RATE
+from model.evaluation import own
 from model.training.voices import trim
 from model.training.world.speech import ONES
 
@@ -89,8 +90,7 @@ def read(path: Path) -> np.ndarray:
         with av.open(str(path), format="g722") as file:
             parts = [frame.to_ndarray().ravel() for frame in file.decode(audio=0)]
         return np.concatenate(parts).astype(np.float32) / 32768
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    return np.asarray(soxr.resample(samples.mean(1), rate, SAMPLE_RATE), np.float32)
+    return own.read(path).astype(np.float32) / 32768
 
 
 def speakers(packages: Path) -> Iterator[tuple[str, dict[int, np.ndarray]]]:
@@ -126,8 +126,10 @@ def beyond(folder: Folder, language: str, paths: list[Path]) -> None:
     folder.r.shuffle(paths)
     left = PROMPTS
     for path in paths:
+        if not left:
+            break
         samples = read(path)
-        if left and SECONDS[0] < len(samples) / SAMPLE_RATE < SECONDS[1] and np.abs(samples).max() > 0.05:
+        if SECONDS[0] < len(samples) / SAMPLE_RATE < SECONDS[1] and np.abs(samples).max() > 0.05:
             folder.put(f"{language}-{path.stem}", samples, "", "understand", language)
             left -= 1
 
