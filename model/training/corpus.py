@@ -13,6 +13,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -102,13 +103,29 @@ WIDE = {  # and of these, in the synthesisers' own voices
     "unknown": 8000,
 }
 APART = {"digits": 2400, "sequences": 1600}  # and of these, each digit said by itself
-ONE_VOICE, OTHERS = 3, 0.6  # so many in a row are said by one speaker, so often one made by the vocoder
+ALONE = 4000  # and of digits, each time by someone else
 GAPS = 0.02, 0.5  # seconds between such digits
 SOUNDS = "sounds"  # sounds alone, of no intent
 TEST_CLIPS = {family: 200 for family in world.FAMILIES} | {"conflict": 100}
 DIGITS = frozenset((*ONES[:10], "oh"))
 SHORTEST, LONGEST = 0.2, 12.0  # seconds
 BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How each digit is said by itself in clips of a kind."""
+
+    in_a_row: int  # clips that one speaker says
+    others: float  # share of the speakers that the vocoder makes
+    speed: tuple[float, float]  # against the voice's own
+    closely: tuple[float, float] | None = None  # dB under the loudest, where a word begins and ends then
+
+
+KINDS_APART = {
+    "apart": Apart(3, 0.6, (0.6, 0.95)),
+    "alone": Apart(1, 0.85, (0.6, 1.5), (20.0, 40.0)),
+}
 
 
 @cache
@@ -127,8 +144,9 @@ def plan(held_out: bool) -> tuple[tuple[str, str], ...]:
         wide = [(f"wide {i}", family) for family, count in WIDE.items() for i in range(count)]
         random.Random("wide").shuffle(wide)
         apart = [(f"apart {i}", family) for family, count in APART.items() for i in range(count)]
+        alone = [(f"alone {i}", "digits") for i in range(ALONE)]
         first = [(str(i), "") for i in range(TRAIN_CLIPS)]
-        return (*first, *more, *later[:TAKEN], *fresh, *deep, *wide, *apart)
+        return (*first, *more, *later[:TAKEN], *fresh, *deep, *wide, *apart, *alone)
     return tuple(one for family, count in TEST_CLIPS.items() for one in _tests(family, count))
 
 
@@ -209,24 +227,35 @@ def spoken(batch: tuple[tuple[str, str], ...], held_out: bool) -> tuple[list[str
     heard = dict(zip(every, voices.speak(every), strict=True))
     clips = []
     for u, pieces, (seed, family) in zip(said, lines, batch, strict=True):
-        words = _joined([heard[line] for line in pieces], random.Random(f"gaps {seed} {family}"))
+        words = _joined([heard[line] for line in pieces], seed, family)
         r = np.random.default_rng(list(f"sounds {seed} {family}".encode()))
         clips.append(sounds.clip(u, words, r, held_out))
     return [pieces[0].voice for pieces in lines], clips
 
 
+def _kind(seed: str) -> tuple[str, int]:
+    """Of a clip, and its number among them."""
+    kind, _, number = seed.removeprefix("test ").rpartition(" ")
+    return kind, int(number)
+
+
 def _lines(said: world.Utterance, seed: str, family: str, held_out: bool) -> list[voices.Line]:
     """What is to be spoken for a clip, one after the other."""
-    kind, _, number = seed.removeprefix("test ").partition(" ")
-    if kind != "apart":
+    kind, number = _kind(seed)
+    how = KINDS_APART.get(kind)
+    if how is None:
         return [voices.cast(said, f"{seed} {family}", held_out, 0.0 if kind == "wide" else voices.OTHERS)]
-    speaker = f"{seed.removesuffix(number)}{int(number) // ONE_VOICE} {family}"
-    line = voices.cast(said, speaker, held_out, OTHERS)
-    return voices.apart(line, DIGITS, random.Random(f"apart {speaker}"))
+    speaker = f"{seed.removesuffix(str(number))}{number // how.in_a_row} {family}"
+    line = voices.cast(said, speaker, held_out, how.others)
+    return voices.apart(line, DIGITS, how.speed, random.Random(f"apart {speaker}"))
 
 
-def _joined(pieces: list[np.ndarray], r: random.Random) -> np.ndarray:
+def _joined(pieces: list[np.ndarray], seed: str, family: str) -> np.ndarray:
     """With silence between them, about as long each time."""
+    r = random.Random(f"gaps {seed} {family}")
+    how = KINDS_APART.get(_kind(seed)[0])
+    if how and how.closely:
+        pieces = [voices.trim(x, 0.0, r.uniform(*how.closely)) for x in pieces]
     if len(pieces) == 1:
         return pieces[0]
     gap = r.uniform(*GAPS)
@@ -240,8 +269,8 @@ def _joined(pieces: list[np.ndarray], r: random.Random) -> np.ndarray:
 
 
 def is_wide(part: int) -> bool:
-    """Whether a file of the training clips has those of WIDE or APART, which are many."""
-    return plan(False)[part * BATCH][0].startswith(("wide", "apart"))
+    """Whether a file of the training clips has those of WIDE or of digits apart, which are many."""
+    return plan(False)[part * BATCH][0].startswith(("wide", *KINDS_APART))
 
 
 def parts(held_out: bool) -> list[Path]:

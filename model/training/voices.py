@@ -58,7 +58,6 @@ HELD_OUT = {
     "espeak": 35,
 }
 SPEEDS = {"fast": (1.5, 1.85), "slow": (0.5, 0.62)}
-ALONE_SPEED = 0.6, 0.95  # of words said by themselves, against the voice's own
 ENDINGS = "", ".", "?", ","  # of a word said by itself
 OTHERS, OTHERS_CHANGED = 0.3, 0.7  # share of the lines in training that become another speaker's
 HERTZ, TRACTS = (85.0, 270.0), (0.86, 1.18)
@@ -126,12 +125,12 @@ def _another(line: Line, r: random.Random, share: float) -> Line:
     return replace(line, hertz=line.hertz or r.uniform(*HERTZ), tract=r.uniform(*TRACTS))
 
 
-def apart(line: Line, alone: Container[str], r: random.Random) -> list[Line]:
+def apart(line: Line, alone: Container[str], speeds: tuple[float, float], r: random.Random) -> list[Line]:
     """The line in pieces: each of the words `alone` is said by itself, and ends as it would there.
 
-    One that belongs to the word before it, as in "fifty five", stays with that.
+    One that belongs to the word before it, as in "fifty five", stays with that. `speeds`: against the line's.
     """
-    speed = line.speed * r.uniform(*ALONE_SPEED)
+    speed = line.speed * r.uniform(*speeds)
     pieces: list[list[str]] = []
     for word in line.text.rstrip("?.").split():
         last = pieces[-1][-1] if pieces else ""
@@ -170,11 +169,11 @@ def speak(lines: Sequence[Line], workers: int = 2) -> list[np.ndarray]:
     return found
 
 
-def trim(samples: np.ndarray, margin: float = 0.02) -> np.ndarray:
-    """Without the silence around: below 40 dB under the loudest 10 ms."""
+def trim(samples: np.ndarray, margin: float = 0.02, silent: float = 40.0) -> np.ndarray:
+    """Without the silence around: so many dB under the loudest 10 ms. `margin`: seconds of it that stay."""
     hop = SAMPLE_RATE // 100
     level = np.sqrt((samples[: len(samples) // hop * hop].reshape(-1, hop) ** 2).mean(1))
-    loud = np.flatnonzero(level > level.max() * 0.01)
+    loud = np.flatnonzero(level > level.max() * 10 ** (-silent / 20))
     extra = int(margin * SAMPLE_RATE)
     return samples[max(0, loud[0] * hop - extra) : (loud[-1] + 1) * hop + extra]
 

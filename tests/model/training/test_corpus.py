@@ -58,10 +58,20 @@ def test_digits_said_one_by_one_are_a_speakers_and_joined(monkeypatch: pytest.Mo
         return [np.full(1600, 0.5, np.float32) for _ in lines]
 
     monkeypatch.setattr(voices, "speak", speak)
-    batch = tuple(one for one in corpus.plan(False) if one[0].startswith("apart"))[: corpus.ONE_VOICE]
+    batch = tuple(one for one in corpus.plan(False) if one[0].startswith("apart"))
+    batch = batch[: corpus.KINDS_APART["apart"].in_a_row]
     cast, clips = corpus.spoken(batch, held_out=False)
     assert len(set(cast)) == 1 and len({line.voice for line in asked}) == 1
     assert len(set(asked)) == len(asked)  # a digit is spoken once
     for one, clip in zip(batch, clips, strict=True):
         words = [w for w in corpus.utterance_of(*one).words.split() if w in corpus.DIGITS]
         assert clip.size >= 1600 + (len(words) - 1) * (1600 + 160)
+
+
+def test_digits_that_are_alone_are_said_by_many_and_as_closely_as_recordings_are_cut() -> None:
+    batch = tuple(one for one in corpus.plan(False) if one[0].startswith("alone"))[:12]
+    cast, clips = corpus.spoken(batch, held_out=False)
+    assert len(set(cast)) > 4
+    for one, clip in zip(batch, clips, strict=True):
+        words = corpus.utterance_of(*one).words.split()
+        assert len(words) > 1 or np.abs(clip[:160]).max() > 0.01 * np.abs(clip).max()
