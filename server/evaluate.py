@@ -85,7 +85,7 @@ def cases(wanted: Wanted) -> list[Case]:
     if "digits" in suites:
         found += built.digits(said, count)
     if "apart" in suites:
-        found += built.apart(clips.apart(count))
+        found += built.apart([*clips.apart(count), *clips.alone(count)])
     if "three" in suites:
         found += built.efforts(said, count)
     if "prompts" in suites:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from model.evaluation.case import Before, Case, Condition
-from model.evaluation.clips import Said, conflicting
+from model.evaluation.clips import Said, conflicting, single
 from model.evaluation.scoring import last_number
 from model.training import world
 from model.training.world import dialogue, instructions, tools, unknown
@@ -95,8 +95,8 @@ def prompts(clips: Sequence[Said], count: int) -> list[Case]:
 
 
 def apart(clips: Sequence[Said]) -> list[Case]:
-    """Digits said one by one."""
-    return [replace(case(s, {}), suite="apart") for s in clips]
+    """Digits said by themselves: one, or one by one."""
+    return [replace(case(s, {}), suite="alone" if single(s.utterance) else "apart") for s in clips]
 
 
 def seen(clips: Sequence[Said]) -> list[Case]:

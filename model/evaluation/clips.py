@@ -97,6 +97,19 @@ def apart(count: int) -> list[Said]:
     return _stored("apart", seeds, seen=False)
 
 
+def alone(count: int) -> list[Said]:
+    """Single digits, cut as closely as recordings often are: the voices are held out, the words cannot be.
+
+    Raises ClipsError.
+    """
+    return _stored("alone", _seeds("alone", "digits", single, count), seen=False)
+
+
+def single(said: Utterance) -> bool:
+    """One digit; a number of several words is none."""
+    return said.intent == "digits" and len(said.args) == 1 and said.words in corpus.DIGITS
+
+
 def conflicting(said: Utterance) -> bool:
     """The words claim what the sound denies."""
     return said.intent.startswith("conflict_")

@@ -108,6 +108,7 @@ def _families(answered: Sequence[Answered]) -> Rows:
             rows.append(("tools, result told as well", _called, share(_told)))
     rows += [
         ("digits alone and strings of digits", _digits, share()),
+        ("single digits, cut closely", lambda a: a.case.suite == "alone", share()),
         ("strings of digits said one by one", lambda a: a.case.suite == "apart", share()),
         ("system prompts never seen", lambda a: a.case.suite == "prompts", share()),
         ("false answers to what is unknown", _unknown, share(_false_answer)),

@@ -103,7 +103,7 @@ WIDE = {  # and of these, in the synthesisers' own voices
     "unknown": 8000,
 }
 APART = {"digits": 2400, "sequences": 1600}  # and of these, each digit said by itself
-ALONE = 4000  # and of digits, each time by someone else
+READ = {"alone": 4000, "fluent": 4000}  # and of digits read out, each time by someone else
 GAPS = 0.02, 0.5  # seconds between such digits
 SOUNDS = "sounds"  # sounds alone, of no intent
 TEST_CLIPS = {family: 200 for family in world.FAMILIES} | {"conflict": 100}
@@ -144,9 +144,9 @@ def plan(held_out: bool) -> tuple[tuple[str, str], ...]:
         wide = [(f"wide {i}", family) for family, count in WIDE.items() for i in range(count)]
         random.Random("wide").shuffle(wide)
         apart = [(f"apart {i}", family) for family, count in APART.items() for i in range(count)]
-        alone = [(f"alone {i}", "digits") for i in range(ALONE)]
+        read = [(f"{kind} {i}", "digits") for kind, count in READ.items() for i in range(count)]
         first = [(str(i), "") for i in range(TRAIN_CLIPS)]
-        return (*first, *more, *later[:TAKEN], *fresh, *deep, *wide, *apart, *alone)
+        return (*first, *more, *later[:TAKEN], *fresh, *deep, *wide, *apart, *read)
     return tuple(one for family, count in TEST_CLIPS.items() for one in _tests(family, count))
 
 

@@ -30,6 +30,7 @@ from model.training.packed import Packed, pack
 RATE, WARM_UP, FLAT = 1e-3, 300, 0.3
 STEPS = 17_000
 OFTEN = {"numbers": 0.08, "sequences": 0.12, "everyday": 0.1, "memory": 0.16, "unknown": 0.16}
+READ_OUT = 0.1  # digits, beside those: what people try first
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Teacher:
     def __init__(self, words: list[str], pool: again.Spliced, size: Size) -> None:
         built = tokenizer.build(words)
         self.pool, self.size = pool, size
-        self._maker = Maker(train.prompt_of(built), Source(pool.spoken, pool.cut), again.often(OFTEN))
+        often = again.often(OFTEN) | {"digits": READ_OUT}
+        self._maker = Maker(train.prompt_of(built), Source(pool.spoken, pool.cut), often)
         self._pad, self._index = tokenizer.pad(built), train.index_of(words)
 
     def step(self, r: random.Random) -> Packed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from model.evaluation import built
 from model.evaluation.case import Case, Clip
 from model.evaluation.clips import Said
 from model.training import world
+from model.training.world.core import Utterance
 
 NONE = np.zeros(0, np.int16)
 
@@ -75,3 +77,7 @@ def test_other_suites() -> None:
     told = {c.name for c in built.families(clips(), 10, ["sequences"]) if c.intent == "digits"}
     more = {c.name for c in built.digits(clips(), 10)}
     assert not told & more and len(told | more) == 10
+    read = [s for s in clips() if s.utterance.intent == "digits"]
+    one = Utterance("sequences", "digits", "seven", "", ("7",))
+    apart = built.apart([*read, replace(read[0], utterance=one)])
+    assert {(c.suite, len(c.reply) > 2) for c in apart} == {("apart", True), ("alone", False)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from model.evaluation.clips import broken, group
+from model.evaluation.clips import broken, group, single
 from model.training.world.core import Utterance
 
 
@@ -19,6 +19,11 @@ def test_hesitations() -> None:
     assert broken(said("five three", "digits"), random.Random(0)) == ("five and", "three")
     assert broken(said("five", "digits"), random.Random(0)) is None
     assert broken(said("hello there"), random.Random(0)) is None
+
+
+def test_single_digits() -> None:
+    digit, number = (Utterance("sequences", "digits", words, words, ("7",)) for words in ("seven", "seventy"))
+    assert single(digit) and not single(number) and not single(said("what is five plus three"))
 
 
 def test_groups_of_voices() -> None:
