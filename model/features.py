@@ -3,7 +3,8 @@
 The front end of Step-Audio 2 (stepfun-ai/Step-Audio-R1, utils.py): 479 zeros on the right, a periodic
 Hann window of 400, hop 160, power, slaney mel, log10, and a floor 8 below the loudest value of the
 piece. The floor is a property of the whole piece, which a stream cannot know: the stream keeps the
-values before the floor, and `normalise` applies the loudest value heard so far.
+values before the floor, and `normalise` applies the loudest value heard so far. Before a word has been
+spoken that is the room's, beside which a hiss would be a sound: so ordinary speech is expected.
 Knows nothing of encoders, sessions or other sample rates.
 """
 
@@ -20,6 +21,7 @@ from model.config import HOP, N_FFT, REACH, SAMPLE_RATE
 RIGHT_PADDING = 479
 DYNAMIC_RANGE = 8.0  # log10 units below the loudest value
 FLOOR = 1e-10  # power
+ORDINARY = 1.0  # the loudest value of ordinary speech, as microphones give it
 
 
 def _hz_to_mel(hz: np.ndarray) -> np.ndarray:
@@ -57,8 +59,13 @@ def _log_power(framed: torch.Tensor, n_mels: int) -> torch.Tensor:
     return torch.matmul(mel_filters(n_mels), power.T).clamp(min=FLOOR).log10()
 
 
-def normalise(log_power: torch.Tensor, loudest: float) -> torch.Tensor:
-    """Apply the floor below `loudest` (log10 power) and Whisper's scale. Same shape."""
+def normalise(log_power: torch.Tensor, loudest: float, complete: bool = True) -> torch.Tensor:
+    """Apply the floor below `loudest` (log10 power) and Whisper's scale. Same shape.
+
+    Not `complete`: louder speech may follow in the piece.
+    """
+    if not complete:
+        loudest = max(loudest, ORDINARY)
     return (log_power.clamp(min=loudest - DYNAMIC_RANGE) + 4.0) / 4.0
 
 

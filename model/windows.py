@@ -45,6 +45,11 @@ class Window:
     stop: int
 
     @property
+    def complete(self) -> bool:
+        """Nothing of its piece is to come."""
+        return self.end - self.first > self.real
+
+    @property
     def keep(self) -> slice:
         """The tokens to keep, counted from the window's own first token."""
         base = self.first // FRAMES_PER_TOKEN

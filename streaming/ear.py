@@ -94,7 +94,8 @@ class Ear:
             self._unread.clear()
         # The last frames of a piece reach into the padding behind it.
         mel = self._mel if window.end <= len(self._mel) else self._mel.ended()
-        frames = normalise(mel.log_power[:, window.first : window.end], mel.loudest).half()
+        power = mel.log_power[:, window.first : window.end]
+        frames = normalise(power, mel.loudest, window.complete).half()
         tokens = window.stop - window.start
         part = Audio(f"{self._key}:{self._piece}:{name}", 0, tokens, (frames, window))
         return Context(tuple(self._prompt.patches(tokens)), (part,))

@@ -123,7 +123,8 @@ def encode(network: StepAudio2, takes: Sequence[Samples], sizes: Windows | None)
             power = stream.ended().log_power
             loudest = power.amax(0).cummax(0).values
             for window in sizes.every(end - start) if sizes else [whole(end - start)]:
-                mel = normalise(power[:, window.first : window.end], float(loudest[window.end - 1]))
+                so_far = float(loudest[window.end - 1])
+                mel = normalise(power[:, window.first : window.end], so_far, window.complete)
                 alike[window.first, window.end, window.real].append((place, window, mel))
     for (first, end, real), members in alike.items():
         size = max(1, FRAMES // (end - first))

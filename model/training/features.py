@@ -62,7 +62,8 @@ def encode(
         power = stream.ended().log_power
         running = power.amax(0).cummax(0).values
         for window in sizes.every(len(samples)) if in_chunks else [whole(len(samples))]:
-            mel = normalise(power[:, window.first : window.end], float(running[window.end - 1]))
+            loudest = float(running[window.end - 1])
+            mel = normalise(power[:, window.first : window.end], loudest, window.complete)
             alike[window.first, window.end, window.real].append((i, window, mel))
     for (first, end, real), members in alike.items():
         size = max(1, TOGETHER[device.type] // (end - first))

@@ -48,4 +48,5 @@ def windows_of(samples: Tensor, n_mels: int, sizes: Windows | None = None) -> li
 def _mel(stream: LogMelStream, window: Window) -> Tensor:
     if len(stream) < window.end:  # the last frames of a piece reach into its padding
         stream = stream.ended()
-    return normalise(stream.log_power[:, window.first : window.end], stream.loudest).half()
+    power = stream.log_power[:, window.first : window.end]
+    return normalise(power, stream.loudest, window.complete).half()

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers.audio_utils import mel_filter_bank
 
 from model.config import frames
-from model.features import LogMelStream, log_mel, mel_filters, normalise
+from model.features import ORDINARY, LogMelStream, log_mel, mel_filters, normalise
 from tests.model.listening import voice
 
 
@@ -81,6 +81,15 @@ def test_an_ended_copy_leaves_the_stream_going() -> None:
     stream.append(audio[8_000:])
     ended = stream.ended()
     torch.testing.assert_close(normalise(ended.log_power, ended.loudest), log_mel(audio, 128))
+
+
+def test_louder_speech_is_expected_while_only_a_room_was_heard() -> None:
+    stream = LogMelStream(80)
+    stream.append(3e-5 * torch.randn(16_000, generator=torch.Generator().manual_seed(0)))
+    hiss = stream.log_power
+    heard, expected = (normalise(hiss, stream.loudest, complete) for complete in (True, False))
+    assert heard.std() > 0.05 and expected.std() < 0.1 * heard.std()  # under the floor it is silence
+    torch.testing.assert_close(normalise(hiss, ORDINARY + 1, complete=False), normalise(hiss, ORDINARY + 1))
 
 
 def test_what_is_no_mono_audio_is_refused() -> None:

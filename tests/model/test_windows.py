@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from model.config import PIECE_SAMPLES, SAMPLES_PER_TOKEN, audio_tokens, frames
+from model.config import PIECE_SAMPLES, SAMPLE_RATE, SAMPLES_PER_TOKEN, audio_tokens, frames
 from model.features import LogMelStream
-from model.windows import Window, Windows
+from model.windows import Window, Windows, whole
 from tests.model.listening import voice
 
 CHUNK = 6_400
@@ -66,6 +66,12 @@ def test_the_frames_of_a_settled_chunk_are_there() -> None:
             assert len(stream) >= window.end
             start = window.stop
     assert start > 25
+
+
+def test_only_the_last_window_of_a_piece_is_complete() -> None:
+    *settled, last = Windows().every(3 * SAMPLE_RATE)
+    assert last.complete and not any(window.complete for window in settled)
+    assert whole(SAMPLE_RATE).complete and Windows().every(PIECE_SAMPLES)[-1].complete
 
 
 def test_left_context_is_capped() -> None:

@@ -94,7 +94,7 @@ def windows(samples: NDArray[np.int16], mels: int) -> list[tuple[Tensor, Window]
     power = stream.ended().log_power
     loudest = power.amax(0).cummax(0).values
     return [
-        (normalise(power[:, w.first : w.end], float(loudest[w.end - 1])).half(), w)
+        (normalise(power[:, w.first : w.end], float(loudest[w.end - 1]), w.complete).half(), w)
         for w in Windows().every(len(samples))
     ]
 
