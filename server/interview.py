@@ -94,6 +94,8 @@ class Account:
                 self.turns += 1
                 self._untold.add(event["item_id"])
                 self.awaited += self.detecting
+            case "input_audio_buffer.cleared":  # it was no speech
+                self.speaking = False
             case "conversation.item.input_audio_transcription.completed":
                 self._untold.discard(event["item_id"])
                 self.transcripts.append(event["transcript"].strip())

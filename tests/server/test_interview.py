@@ -101,6 +101,9 @@ def test_a_turn_in_two_parts() -> None:
     assert not account.pending
     found = account.outcome()
     assert (found.reply, found.heard, found.turns) == ("reply 1", "part 0 part 1", 2)
+    for kind, pending in (("speech_started", True), ("speech_stopped", True), ("cleared", False)):
+        account.take(event(f"input_audio_buffer.{kind}"))  # a sound that was no speech
+        assert account.pending == pending
 
 
 def test_nothing_heard_and_failures() -> None:
