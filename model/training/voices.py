@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import soundfile
@@ -229,6 +230,9 @@ for job in map(json.loads, sys.stdin):
 """
 
 
+_INSTALLING = Lock()  # several threads speak
+
+
 def speech_python() -> str:
     """The interpreter of the environment that holds Piper and pyworld, made on first use."""
     if named := os.environ.get("SOUNDMIND_NANO_PYTHON"):
@@ -237,10 +241,11 @@ def speech_python() -> str:
     python, installed = str(home / "bin" / "python"), home / "installed.txt"
     packages = ["pyworld==0.3.5", *(f"{name}=={version(name)}" for name in PACKAGES)]
     wanted = "\n".join(packages)
-    if not installed.exists() or installed.read_text() != wanted:
-        _run([sys.executable, "-m", "venv", str(home)])
-        _run([python, "-m", "pip", "install", "-q", *packages])
-        installed.write_text(wanted)
+    with _INSTALLING:
+        if not installed.exists() or installed.read_text() != wanted:
+            _run([sys.executable, "-m", "venv", str(home)])
+            _run([python, "-m", "pip", "install", "-q", *packages])
+            installed.write_text(wanted)
     return python
 
 

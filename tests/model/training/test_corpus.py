@@ -50,28 +50,42 @@ def test_sounds_alone_are_named_and_nothing_is_said() -> None:
     assert corpus.ctc_words(said)
 
 
-def test_digits_said_one_by_one_are_a_speakers_and_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[voices.Line] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[voices.Line]:
+    """What is to be spoken; it is a tone that fades in and out, between silences."""
+    lines: list[voices.Line] = []
+    fading = 0.5 * np.hanning(3200) * np.sin(np.arange(3200))
+    word = np.concatenate([np.zeros(320), fading, np.zeros(320)]).astype(np.float32)
 
-    def speak(lines: Sequence[voices.Line]) -> list[np.ndarray]:
-        asked.extend(lines)
-        return [np.full(1600, 0.5, np.float32) for _ in lines]
+    def speak(wanted: Sequence[voices.Line]) -> list[np.ndarray]:
+        lines.extend(wanted)
+        return [word for _ in wanted]
 
     monkeypatch.setattr(voices, "speak", speak)
-    batch = tuple(one for one in corpus.plan(False) if one[0].startswith("apart"))
-    batch = batch[: corpus.KINDS_APART["apart"].in_a_row]
+    return lines
+
+
+def clips_of(kind: str, count: int) -> tuple[tuple[str, str], ...]:
+    return tuple(one for one in corpus.plan(False) if one[0].startswith(kind))[:count]
+
+
+def test_digits_said_one_by_one_are_a_speakers_and_joined(asked: list[voices.Line]) -> None:
+    batch = clips_of("apart", corpus.KINDS_APART["apart"].in_a_row)
     cast, clips = corpus.spoken(batch, held_out=False)
     assert len(set(cast)) == 1 and len({line.voice for line in asked}) == 1
     assert len(set(asked)) == len(asked)  # a digit is spoken once
     for one, clip in zip(batch, clips, strict=True):
         words = [w for w in corpus.utterance_of(*one).words.split() if w in corpus.DIGITS]
-        assert clip.size >= 1600 + (len(words) - 1) * (1600 + 160)
+        assert clip.size >= len(words) * 3840 + (len(words) - 1) * 160
 
 
-def test_digits_that_are_alone_are_said_by_many_and_as_closely_as_recordings_are_cut() -> None:
-    batch = tuple(one for one in corpus.plan(False) if one[0].startswith("alone"))[:12]
+def test_digits_that_are_alone_are_said_by_many_and_as_closely_as_recordings_are_cut(
+    asked: list[voices.Line],
+) -> None:
+    batch = clips_of("alone", 40)
     cast, clips = corpus.spoken(batch, held_out=False)
-    assert len(set(cast)) > 4
-    for one, clip in zip(batch, clips, strict=True):
-        words = corpus.utterance_of(*one).words.split()
-        assert len(words) > 1 or np.abs(clip[:160]).max() > 0.01 * np.abs(clip).max()
+    assert len(set(cast)) > 10 and len({line.speed for line in asked}) > 10
+    single = [
+        c for c, one in zip(clips, batch, strict=True) if corpus.utterance_of(*one).words in corpus.DIGITS
+    ]
+    assert single and all(2000 < clip.size <= 3200 for clip in single)
