@@ -11,12 +11,14 @@ Knows nothing of encoders, sessions or other sample rates.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from model.config import HOP, N_FFT, REACH, SAMPLE_RATE
+from model.windows import Window
 
 RIGHT_PADDING = 479
 DYNAMIC_RANGE = 8.0  # log10 units below the loudest value
@@ -78,6 +80,19 @@ def log_mel(samples: np.ndarray | torch.Tensor, n_mels: int) -> torch.Tensor:
     stream.append(samples)
     stream = stream.ended()
     return normalise(stream.log_power, stream.loudest)
+
+
+def as_heard(
+    samples: np.ndarray | torch.Tensor, n_mels: int, windows: Iterable[Window]
+) -> Iterator[tuple[torch.Tensor, Window]]:
+    """Each window of a piece that has ended, [n_mels, frames] as it was encoded while the piece was heard."""
+    stream = LogMelStream(n_mels)
+    stream.append(samples)
+    power = stream.ended().log_power
+    loudest = power.amax(0).cummax(0).values
+    for window in windows:
+        so_far = float(loudest[window.end - 1])
+        yield normalise(power[:, window.first : window.end], so_far, window.complete), window
 
 
 class LogMelStream:

@@ -22,7 +22,7 @@ from model import checkpoint, tools
 from model.config import audio_tokens, pieces
 from model.evaluation import conditions
 from model.evaluation.case import Answered, Case, Encoding, Outcome
-from model.features import LogMelStream, normalise
+from model.features import as_heard
 from model.network import Cache, StepAudio2
 from model.prompt import END_THINK, LONG, SHORT, TRANSCRIBE, Prompt
 from model.training.world.core import Call, Effort
@@ -118,13 +118,8 @@ def encode(network: StepAudio2, takes: Sequence[Samples], sizes: Windows | None)
             place = len(places)
             places.append((number, len(found[number])))
             found[number].append(torch.zeros(audio_tokens(end - start), network.config.text.hidden_size))
-            stream = LogMelStream(network.config.audio.n_mels)
-            stream.append(samples[start:end])
-            power = stream.ended().log_power
-            loudest = power.amax(0).cummax(0).values
-            for window in sizes.every(end - start) if sizes else [whole(end - start)]:
-                so_far = float(loudest[window.end - 1])
-                mel = normalise(power[:, window.first : window.end], so_far, window.complete)
+            windows = sizes.every(end - start) if sizes else [whole(end - start)]
+            for mel, window in as_heard(samples[start:end], network.config.audio.n_mels, windows):
                 alike[window.first, window.end, window.real].append((place, window, mel))
     for (first, end, real), members in alike.items():
         size = max(1, FRAMES // (end - first))

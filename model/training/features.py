@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.config import SAMPLES_PER_TOKEN, AudioConfig, audio_tokens
-from model.features import LogMelStream, normalise
+from model.features import as_heard
 from model.network import AudioAdaptor, AudioEncoder
 from model.training import augment, corpus, marks, sources, world
 from model.windows import Window, Windows, whole
@@ -57,13 +57,8 @@ def encode(
     device = next(ears.parameters()).device
     alike: dict[tuple[int, int, int], list[tuple[int, Window, Tensor]]] = defaultdict(list)
     for i, (samples, in_chunks) in enumerate(zip(takes, chunked, strict=True)):
-        stream = LogMelStream(AUDIO.n_mels)
-        stream.append(samples)
-        power = stream.ended().log_power
-        running = power.amax(0).cummax(0).values
-        for window in sizes.every(len(samples)) if in_chunks else [whole(len(samples))]:
-            loudest = float(running[window.end - 1])
-            mel = normalise(power[:, window.first : window.end], loudest, window.complete)
+        windows = sizes.every(len(samples)) if in_chunks else [whole(len(samples))]
+        for mel, window in as_heard(samples, AUDIO.n_mels, windows):
             alike[window.first, window.end, window.real].append((i, window, mel))
     for (first, end, real), members in alike.items():
         size = max(1, TOGETHER[device.type] // (end - first))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model import checkpoint
-from model.features import LogMelStream, normalise
+from model.features import as_heard
 from model.training.mgrd.policy import Policy, system
 from model.training.mgrd.questions import Question
 from model.training.mgrd.sampler import LIMIT, Sampled
@@ -89,14 +89,8 @@ def _prompt(policy: Policy, question: Question, mels: int) -> tuple[list[int], l
 
 def windows(samples: NDArray[np.int16], mels: int) -> list[tuple[Tensor, Window]]:
     """Log-mel of each window of one take, as a live session hears them: the tail comes last."""
-    stream = LogMelStream(mels)
-    stream.append(samples.astype(np.float32) / 32768)
-    power = stream.ended().log_power
-    loudest = power.amax(0).cummax(0).values
-    return [
-        (normalise(power[:, w.first : w.end], float(loudest[w.end - 1]), w.complete).half(), w)
-        for w in Windows().every(len(samples))
-    ]
+    heard = as_heard(samples.astype(np.float32) / 32768, mels, Windows().every(len(samples)))
+    return [(mel.half(), window) for mel, window in heard]
 
 
 def main(folder: str, job_file: str, out_file: str) -> None:
